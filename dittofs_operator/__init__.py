@@ -1,0 +1,1 @@
+"""The operator program: settings, wiring, command line, generated manifests."""

@@ -1,0 +1,1 @@
+"""What developers run: the local cluster, the demo, generators."""

@@ -1,0 +1,1 @@
+"""A Kubernetes controller runtime: reflectors, stores, informers, work queue, leader election, manager."""

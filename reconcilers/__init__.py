@@ -1,0 +1,1 @@
+"""The reconcilers of DittoFS and the pure builders they use."""
