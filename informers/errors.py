@@ -1,0 +1,133 @@
+"""The one tree of exceptions that access to the API server raises.
+
+ClientError
+├── ApiError                 the API server answered, and said no
+│   ├── BadRequest           400
+│   ├── Unauthorized         401
+│   ├── Forbidden            403
+│   ├── NotFound             404
+│   ├── Conflict             409, somebody else wrote first: read again
+│   │   └── AlreadyExists    409, told apart by the reason
+│   ├── Expired              410, the resourceVersion or continue token is too old: list again
+│   ├── Invalid              422, `causes` names the fields
+│   ├── TooManyRequests      429, `retry_after_s` says when
+│   └── ServerError          5xx
+├── Unreachable              no whole answer: the outcome of a write is unknown
+└── WriteRefused             our own write gate is closed: this process does not hold the lease
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One entry of a Status' `details.causes`: which field, why, in the server's words."""
+
+    field: str
+    reason: str
+    message: str
+
+
+class ClientError(Exception):
+    """The root of everything that access to the API server raises."""
+
+
+class ApiError(ClientError):
+    """The API server answered with a Status that is no success (meta/v1 Status)."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        causes: tuple[Cause, ...] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.causes = causes
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(ApiError):
+    """400: the request itself is wrong."""
+
+
+class Unauthorized(ApiError):
+    """401: the credentials are missing or no longer good."""
+
+
+class Forbidden(ApiError):
+    """403: this identity may not do it, or the namespace is terminating."""
+
+
+class NotFound(ApiError):
+    """404: no such object, or no such resource type."""
+
+
+class Conflict(ApiError):
+    """409: somebody else wrote first, or owns the field; read again."""
+
+
+class AlreadyExists(Conflict):
+    """409 with reason AlreadyExists: an object of that name is there."""
+
+
+class Expired(ApiError):
+    """410: the resourceVersion or the continue token is too old; list again."""
+
+
+class Invalid(ApiError):
+    """422: the object breaks a rule; `causes` holds field and message as the server gave them."""
+
+
+class TooManyRequests(ApiError):
+    """429: come back after `retry_after_s` seconds, when given."""
+
+
+class ServerError(ApiError):
+    """5xx: the API server failed."""
+
+
+class Unreachable(ClientError):
+    """No whole answer came back: refused, reset, timed out. A write may or may not have happened."""
+
+
+class WriteRefused(ClientError):
+    """The write gate is closed: another process may be the leader, so nothing was sent."""
+
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def api_error(status: int, body: Mapping[str, Any], *, retry_after_s: float | None = None) -> ApiError:
+    """The exception for an answer with HTTP `status` and the Status object `body`; empty when it was no JSON."""
+    reason = str(body.get("reason") or "")
+    details = body.get("details") or {}
+    kind: type[ApiError] = _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
+    if kind is Conflict and reason == "AlreadyExists":
+        kind = AlreadyExists
+    if retry_after_s is None and details.get("retryAfterSeconds"):
+        retry_after_s = float(details["retryAfterSeconds"])
+    causes = tuple(
+        Cause(str(cause.get("field") or ""), str(cause.get("reason") or ""), str(cause.get("message") or ""))
+        for cause in details.get("causes") or ()
+    )
+    message = str(body.get("message") or f"the API server answered {status}")
+    return kind(status, reason, message, causes=causes, retry_after_s=retry_after_s)

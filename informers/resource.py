@@ -1,0 +1,60 @@
+"""What names a resource type and one object of it: the two values that every other part passes around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: An object as plain JSON, on its way to the API server: the builder of it may change it.
+Manifest = dict[str, Any]
+
+#: An object as read from a cache: deeply read-only (see `informers.view`).
+View = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """The namespace and name of an object; the namespace is empty for a cluster-scoped one."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> ObjectKey:
+        """The key of `obj`, read from its metadata."""
+        metadata = obj["metadata"]
+        return cls(metadata.get("namespace", ""), metadata["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource type of the API: a Kubernetes group, version, plural and kind."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its objects: `v1`, `apps/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def collection_path(self, namespace: str = "") -> str:
+        """The URL path of its collection, in `namespace` or (when empty) in all."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{root}{scope}/{self.plural}"
+
+    def object_path(self, key: ObjectKey, subresource: str = "") -> str:
+        """The URL path of the object named `key`, or of its `subresource`."""
+        path = f"{self.collection_path(key.namespace)}/{key.name}"
+        return f"{path}/{subresource}" if subresource else path
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural

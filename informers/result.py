@@ -1,0 +1,34 @@
+"""What a reconcile ends with: a closed set, so that no combination can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more to do until something changes; forgets earlier failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueAfter:
+    """Look again after `seconds`; forgets earlier failures."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Failed for `reason`; try again with the key's growing delay."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Failed for `reason`; only a change of the object can help."""
+
+    reason: str
+
+
+Result = Done | RequeueAfter | Backoff | Terminal
