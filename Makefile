@@ -1,18 +1,53 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PACKAGES := informers reconcilers dittofs_operator
+IMAGE ?= dittofs-operator:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "making the environment in $(VENV) (once, about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: env
 env: $(VENV)/.ready ## Make the environment (.venv) from the lock files
+
+.PHONY: demo
+demo: env ## Run the whole thing here: a local cluster, the operator, a served share (ONCE=1: check it all and end)
+	@$(BIN)/python -m hack.demo $(if $(ONCE),--once)
+
+.PHONY: cluster
+cluster: env ## Run the local cluster alone, in the foreground
+	@$(BIN)/python -m hack.localcluster
+
+.PHONY: lint
+lint: env ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: lint ## Check everything: style, types, unit and integration tests on the local cluster
+	$(BIN)/pytest
+
+.PHONY: manifests
+manifests: env ## Write manifests/ anew from the code
+	$(BIN)/python -m dittofs_operator.manifests
+
+.PHONY: lock
+lock: env ## Resolve the dependencies anew into the lock files (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --group dev pyproject.toml -o requirements-dev.lock
+
+.PHONY: image
+image: ## Build the operator's container image (needs docker)
+	docker build --tag $(IMAGE) .
