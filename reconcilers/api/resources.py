@@ -1,0 +1,22 @@
+"""The resource types that the operator reads or writes, by the names of the API."""
+
+from __future__ import annotations
+
+from informers.resource import Resource
+
+GROUP = "dittofs.dittofs.io"
+VERSION = "v1alpha1"
+
+DITTOFS = Resource(GROUP, VERSION, "dittofs", "DittoFS")
+DITTOFS_SHARE = Resource(GROUP, VERSION, "dittofsshares", "DittoFSShare")
+
+CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+POD = Resource("", "v1", "pods", "Pod")
+SECRET = Resource("", "v1", "secrets", "Secret")
+SERVICE = Resource("", "v1", "services", "Service")
+SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
+
+EVENT = Resource("events.k8s.io", "v1", "events", "Event")
+LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")

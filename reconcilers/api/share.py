@@ -1,0 +1,200 @@
+"""The DittoFSShare: one exported directory tree of a DittoFS."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from reconcilers.api import resources
+from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Conditions, CustomResource
+from reconcilers.api.scalars import Size
+from reconcilers.api.schema import Column, Definition, Rule, validated
+
+#: The longest path; what stands in for an absent one, "/" and the object's name, must fit as well.
+MAX_PATH = 80
+
+_PATH_FIXED = Rule(
+    "has(self.path) == has(oldSelf.path) && (!has(self.path) || self.path == oldSelf.path)",
+    "path is fixed; create another DittoFSShare",
+    ".path",
+)
+_INSTANCE_FIXED = Rule("self == oldSelf", "instanceRef is fixed; create another DittoFSShare")
+_NAME_IS_A_PATH = Rule(
+    f"has(self.spec.path) || size(self.metadata.name) <= {MAX_PATH - 1}",
+    f"metadata.name must be at most {MAX_PATH - 1} characters when spec.path is absent, the share is named after it; "
+    "set spec.path or choose a shorter name",
+)
+
+
+class DefaultPermission(StrEnum):
+    """What everybody may do who has no permission of their own."""
+
+    NONE = "none"
+    READ = "read"
+    READ_WRITE = "read-write"
+    ADMIN = "admin"
+
+
+class Squash(StrEnum):
+    """Whom NFS clients' users act as on the server."""
+
+    NONE = "none"
+    ROOT_TO_ADMIN = "root_to_admin"
+    ROOT_TO_GUEST = "root_to_guest"
+    ALL_TO_ADMIN = "all_to_admin"
+    ALL_TO_GUEST = "all_to_guest"
+
+
+class InstanceReference(ApiModel):
+    """A DittoFS of the same namespace."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_INSTANCE_NAME,
+            pattern=DNS_LABEL,
+            description="Name of the DittoFS, in the namespace of the share.",
+        ),
+    ]
+
+
+class Quota(ApiModel):
+    """How much a share may hold."""
+
+    size: Annotated[Size, Field(description="The most that the files of the share may take together, such as 100Gi.")]
+
+
+class NfsOptions(ApiModel):
+    """Options of the share for NFS clients."""
+
+    squash: Annotated[
+        Squash,
+        Field(
+            description="Whom clients act as: none: as themselves; root_to_admin, root_to_guest: root as the server's "
+            "administrator or guest; all_to_admin, all_to_guest: everybody."
+        ),
+    ] = Squash.ROOT_TO_GUEST
+
+
+class DittoFSShareSpec(ApiModel):
+    """The share that is wanted."""
+
+    model_config = ConfigDict(json_schema_extra=validated(_PATH_FIXED))
+
+    instance_ref: Annotated[
+        InstanceReference,
+        Field(description="The DittoFS that serves the share. Fixed.", json_schema_extra=validated(_INSTANCE_FIXED)),
+    ]
+    path: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_PATH,
+            pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
+            description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
+            "Absent: a slash and the object's name. Fixed.",
+        ),
+    ] = None
+    suspend: Annotated[
+        bool, Field(description="While true the operator changes nothing of this share; deletion still works.")
+    ] = False
+    enabled: Annotated[bool, Field(description="While false clients can't use the share; its files stay.")] = True
+    read_only: Annotated[bool, Field(description="While true clients can't change anything in the share.")] = False
+    default_permission: Annotated[
+        DefaultPermission,
+        Field(
+            description="What everybody may do who has no permission of their own: none, read, read-write or admin. "
+            "The share's root directory is open to all only when it is made with read-write or admin."
+        ),
+    ] = DefaultPermission.NONE
+    quota: Annotated[Quota | None, Field(description="How much the share may hold; absent: what fits its volume.")] = (
+        None
+    )
+    nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
+
+
+class SharePhase(StrEnum):
+    """The state of a DittoFSShare in one word: the first that fits, in this order."""
+
+    DELETING = "Deleting"
+    SUSPENDED = "Suspended"
+    WAITING_FOR_INSTANCE = "WaitingForInstance"
+    PENDING = "Pending"
+    DISABLED = "Disabled"
+    DEGRADED = "Degraded"
+    READY = "Ready"
+
+
+class ShareCondition(StrEnum):
+    """The condition types of a DittoFSShare; all are present from the first pass on."""
+
+    READY = "Ready"
+    INSTANCE_READY = "InstanceReady"
+    SYNCED = "Synced"
+
+
+class ShareStores(ApiModel):
+    """The stores of the share, by their names on the server."""
+
+    metadata: Annotated[str, Field(max_length=253, description="Store of the share's metadata.")] = ""
+    local: Annotated[str, Field(max_length=253, description="Block store of the share's contents.")] = ""
+
+
+class DittoFSShareStatus(ApiModel):
+    """What the operator last saw of the share on its server."""
+
+    observed_generation: Annotated[
+        int, Field(ge=0, description="The metadata.generation of the specification that this status is about.")
+    ] = 0
+    ready: Annotated[bool, Field(description="Whether clients can use the share: the condition Ready is True.")] = False
+    # Plain text, no enum: a later version adds phases, and this one must still read what that one wrote.
+    phase: Annotated[str, Field(max_length=32, description="The state in one word: " + ", ".join(SharePhase) + ".")] = (
+        ""
+    )
+    share_id: Annotated[
+        str, Field(alias="shareID", max_length=64, description="The server's own identifier of the share.")
+    ] = ""
+    adopted: Annotated[
+        bool, Field(description="Whether the share stood on the server before this object; it keeps its stores.")
+    ] = False
+    stores: Annotated[ShareStores, Field(description="The stores of the share, by their names on the server.")] = (
+        ShareStores()
+    )
+    path: Annotated[str, Field(max_length=MAX_PATH, description="Name of the share as clients mount it.")] = ""
+    mount: Annotated[
+        str, Field(max_length=512, description="A command that mounts the share, for a person to paste.")
+    ] = ""
+    conditions: Conditions = ()
+
+
+class DittoFSShare(CustomResource):
+    """A share of a DittoFS: a directory tree that clients mount, with its limits and permissions."""
+
+    resource: ClassVar = resources.DITTOFS_SHARE
+    definition: ClassVar = Definition(
+        short_names=("dfsshare",),
+        columns=(
+            Column("Instance", "string", ".spec.instanceRef.name", "The DittoFS that serves the share."),
+            Column("Path", "string", ".status.path", "Name of the share as clients mount it."),
+            Column(
+                "Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether clients can use the share."
+            ),
+            Column("Phase", "string", ".status.phase", "The state in one word.", priority=1),
+            Column("Mount", "string", ".status.mount", "A command that mounts the share.", priority=1),
+            Column("Quota", "string", ".spec.quota.size", "How much the share may hold."),
+            Column("Age", "date", ".metadata.creationTimestamp", "Time since it was created."),
+        ),
+        rules=(_NAME_IS_A_PATH,),
+    )
+
+    spec: Annotated[DittoFSShareSpec, Field(description="The share that is wanted.")]
+    status: Annotated[DittoFSShareStatus, Field(description="What the operator last saw; written by it alone.")] = (
+        DittoFSShareStatus()
+    )
+
+    @property
+    def path(self) -> str:
+        """Name of the share on its server: `spec.path`, or a slash and the object's name."""
+        return self.spec.path or f"/{self.metadata.name}"

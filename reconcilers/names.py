@@ -1,0 +1,201 @@
+"""Every name that the operator gives: children, labels, annotations, keys, ports, paths, rows on the server.
+
+Names of children keep clear of Percona's, so that a DittoFS and its database cluster can share a name.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from urllib.parse import quote
+
+DOMAIN = "dittofs.dittofs.io"
+FINALIZER = f"{DOMAIN}/finalizer"
+
+#: Owner of the fields of everything that the operator applies.
+FIELD_MANAGER = "dittofs-operator"
+#: Owner of the shares-hash annotation alone: the main manager's apply would drop the annotation otherwise.
+SHARES_FIELD_MANAGER = "dittofs-operator-shares"
+
+#: On the pod template: hash of what the pod consumes at its start.
+CONFIG_HASH_ANNOTATION = f"{DOMAIN}/config-hash"
+#: On the DittoFS: hash of its declared shares, by which the share reconciler asks for a new ConfigMap.
+SHARES_HASH_ANNOTATION = f"{DOMAIN}/shares-hash"
+#: On claims and Secrets that outlive their DittoFS: what says that they are ours although nobody owns them.
+INSTANCE_KIND_ANNOTATION = f"{DOMAIN}/instance-kind"
+INSTANCE_KIND = "DittoFS"
+
+NAME_LABEL = "app.kubernetes.io/name"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+PART_OF_LABEL = "app.kubernetes.io/part-of"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+VERSION_LABEL = "app.kubernetes.io/version"
+
+APPLICATION = "dittofs"
+MANAGED_BY = "dittofs-operator"
+#: Selects the children of all instances, for the informers of them.
+MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+#: The one container of the pod.
+CONTAINER = "dittofs"
+
+
+class Component(StrEnum):
+    """Values of the component label."""
+
+    SERVER = "server"
+
+
+class PortName(StrEnum):
+    """Names of the ports of the container and of the Services."""
+
+    NFS = "nfs"
+    SMB = "smb"
+    API = "api"
+
+
+# Inside the pod the ports are fixed: the server runs as a user that may not bind those below 1024.
+NFS_CONTAINER_PORT = 12049
+SMB_CONTAINER_PORT = 12445
+API_CONTAINER_PORT = 8080
+
+CONFIG_MOUNT = "/etc/dittofs"
+CONTROL_PLANE_MOUNT = "/data/controlplane"
+METADATA_MOUNT = "/data/metadata"
+PAYLOAD_MOUNT = "/data/payload"
+CONTROL_PLANE_DATABASE = f"{CONTROL_PLANE_MOUNT}/controlplane.db"
+
+CONFIG_KEY = "config.yaml"
+SHARES_KEY = "shares.yaml"
+JWT_SECRET_KEY = "jwt-secret"  # noqa: S105 - the name of a key
+ADMIN_USERNAME_KEY = "username"
+ADMIN_PASSWORD_KEY = "password"  # noqa: S105 - the name of a key
+ADMIN_USERNAME = "admin"
+
+#: The block store that all shares of an instance with a filesystem or memory payload have in common.
+PAYLOAD_STORE = "op-payload"
+
+
+def config_map(instance: str) -> str:
+    """Name of the ConfigMap; `<name>-config` would be that of a Percona cluster of the same name."""
+    return f"{instance}-dittofs-config"
+
+
+def jwt_secret(instance: str) -> str:
+    """Name of the Secret with the generated signing key."""
+    return f"{instance}-jwt-secret"
+
+
+def admin_secret(instance: str) -> str:
+    """Name of the Secret with the admin password in force."""
+    return f"{instance}-admin"
+
+
+def service_account(instance: str) -> str:
+    """Name of the pod's ServiceAccount."""
+    return instance
+
+
+def stateful_set(instance: str) -> str:
+    """Name of the StatefulSet."""
+    return instance
+
+
+def pod(instance: str) -> str:
+    """Name of the one pod of the StatefulSet."""
+    return f"{instance}-0"
+
+
+def control_plane_claim(instance: str) -> str:
+    """Name of the claim of the control-plane database."""
+    return f"{instance}-controlplane"
+
+
+def metadata_claim(instance: str) -> str:
+    """Name of the claim of the metadata of files."""
+    return f"{instance}-metadata"
+
+
+def payload_claim(instance: str) -> str:
+    """Name of the claim of the contents of files."""
+    return f"{instance}-payload"
+
+
+def headless_service(instance: str) -> str:
+    """Name of the headless Service that gives the pod its DNS name."""
+    return f"{instance}-headless"
+
+
+def nfs_service(instance: str) -> str:
+    """Name of the Service of NFS."""
+    return f"{instance}-nfs"
+
+
+def smb_service(instance: str) -> str:
+    """Name of the Service of SMB."""
+    return f"{instance}-smb"
+
+
+def api_service(instance: str) -> str:
+    """Name of the Service of the REST API."""
+    return f"{instance}-api"
+
+
+def service_host(service: str, namespace: str) -> str:
+    """The DNS name of a Service inside the cluster, without the cluster's own domain."""
+    return f"{service}.{namespace}.svc"
+
+
+def selector_labels(instance: str) -> dict[str, str]:
+    """The labels by which Services and the StatefulSet find the pod; they never change."""
+    return {NAME_LABEL: APPLICATION, INSTANCE_LABEL: instance, COMPONENT_LABEL: Component.SERVER.value}
+
+
+def labels(instance: str, image: str) -> dict[str, str]:
+    """The labels of every child of `instance`, whose server runs `image`."""
+    version = image_version(image)
+    return {
+        **selector_labels(instance),
+        PART_OF_LABEL: APPLICATION,
+        MANAGED_BY_LABEL: MANAGED_BY,
+        **({VERSION_LABEL: version} if version else {}),
+    }
+
+
+def image_version(image: str) -> str:
+    """The version that `image` names, as a label value: its tag, or the first 12 digits of its digest.
+
+    Empty when it has neither, or when the tag is no label value.
+    """
+    reference, _, digest = image.partition("@")
+    _, _, tag = reference.rpartition("/")[2].partition(":")
+    version = tag or digest.partition(":")[2][:12]
+    version = version[:63].rstrip("._-")
+    return version if _LABEL_VALUE.fullmatch(version) else ""
+
+
+_LABEL_VALUE = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def store_key(path: str) -> str:
+    """What the stores and folders of the share `path` are named after: `/a/b` gives `a%2Fb`.
+
+    Never a UID: after the loss of the control-plane database the path is the address of the data.
+    """
+    return quote(path.removeprefix("/"), safe="")
+
+
+def metadata_store(path: str) -> str:
+    """Name of the server's row of the metadata store of the share `path`."""
+    return f"op-{store_key(path)}"
+
+
+def badger_directory(path: str) -> str:
+    """Directory of the badger store of the share `path`, in the pod."""
+    return f"{METADATA_MOUNT}/{store_key(path)}"
+
+
+def sqlite_file(path: str) -> str:
+    """File of the SQLite metadata store of the share `path`, in the pod."""
+    return f"{METADATA_MOUNT}/{store_key(path)}.db"
