@@ -45,7 +45,7 @@ _DURATION_UNITS = {
 _DURATION_PART = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
 
 
-def quantity(text: str) -> Decimal:
+def parse_quantity(text: str) -> Decimal:
     """The value of a Kubernetes quantity such as `10Gi`, `1.5G`, `500m` or `1e9`; ValueError when it is none."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
@@ -56,12 +56,12 @@ def quantity(text: str) -> Decimal:
     return number * _SUFFIXES[match["suffix"] or ""]
 
 
-def quantity_bytes(text: str) -> int:
+def parse_bytes(text: str) -> int:
     """The bytes that the quantity `text` stands for, a fraction rounded up as Kubernetes does; ValueError as above."""
-    return int(quantity(text).to_integral_value(rounding=ROUND_CEILING))
+    return int(parse_quantity(text).to_integral_value(rounding=ROUND_CEILING))
 
 
-def duration_seconds(text: str) -> float:
+def parse_duration(text: str) -> float:
     """The seconds of a Go duration such as `30s`, `1h30m` or `168h0m0s`; ValueError when it is none."""
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if digits == "0":
@@ -82,16 +82,16 @@ def _as_text(value: object) -> object:
 
 
 def _checked_quantity(text: str) -> str:
-    quantity(text)
+    parse_quantity(text)
     return text
 
 
 def _checked_duration(text: str) -> str:
-    duration_seconds(text)
+    parse_duration(text)
     return text
 
 
-#: A quantity, kept as written; `quantity` and `quantity_bytes` give its value.
+#: A quantity, kept as written; `parse_quantity` gives its value.
 Quantity = Annotated[
     str,
     BeforeValidator(_as_text),
@@ -105,7 +105,7 @@ Quantity = Annotated[
     ),
 ]
 
-#: A quantity of bytes, at least 1Mi, kept as written; `quantity_bytes` gives its value.
+#: A quantity of bytes, at least 1Mi, kept as written; `parse_bytes` gives its value.
 Size = Annotated[
     str,
     BeforeValidator(_as_text),
@@ -124,7 +124,7 @@ Size = Annotated[
     ),
 ]
 
-#: A positive Go duration in h, m, s and ms, kept as written; `duration_seconds` gives its value.
+#: A positive Go duration in h, m, s and ms, kept as written; `parse_duration` gives its value.
 Duration = Annotated[
     str,
     AfterValidator(_checked_duration),
