@@ -1,0 +1,1 @@
+"""The REST API of a DittoFS server: typed calls, sessions with their tokens, credentials, errors."""

@@ -1,0 +1,142 @@
+"""One HTTP exchange with a DittoFS server: bounded in time and size, never retried, never redirected.
+
+Errors come as problem+json from handlers and as plain text from the middleware and the router (dittofs-server 3.0).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+
+from informers.clock import Clock
+from reconcilers.server.errors import ServerUnreachable, refused
+
+CONNECT_TIMEOUT_S = 2.0
+#: Longest silence of the server within one answer.
+READ_TIMEOUT_S = 5.0
+#: Longest whole answer: a server that drips bytes must not hold a worker.
+TOTAL_TIMEOUT_S = 15.0
+#: A list of a thousand shares is about 1 MB.
+RESPONSE_LIMIT_BYTES = 16 * 1024 * 1024
+
+_CHUNK_BYTES = 64 * 1024
+_CONNECTIONS = 4
+
+
+class Transport(Protocol):
+    """Sends one request and gives what came back as JSON."""
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+        """The decoded answer, None when it is empty. Raises ServerUnreachable or a ServerRefused."""
+
+    def close(self) -> None:
+        """Close the idle connections."""
+
+
+class HttpTransport:
+    """Talks to the server at `base_url` (`http://10.0.0.7:8080`), under the name `host` when one is given."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        host: str = "",
+        clock: Clock,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        response_limit_bytes: int = RESPONSE_LIMIT_BYTES,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"the address of a server must look like http://10.0.0.7:8080, not {base_url!r}")
+        self._clock = clock
+        self._total_timeout_s = total_timeout_s
+        self._response_limit_bytes = response_limit_bytes
+        self._headers = {"Accept": "application/json", "User-Agent": "dittofs-operator"}
+        if host:
+            self._headers["Host"] = host
+        self._pool = urllib3.HTTPConnectionPool(
+            parts.hostname,
+            parts.port or 80,
+            maxsize=_CONNECTIONS,
+            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
+            retries=False,
+        )
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+        """The decoded answer, None when it is empty. Raises ServerUnreachable or a ServerRefused."""
+        name = f"{method} {path}"
+        headers = dict(self._headers)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        encoded = None if body is None else json.dumps(body).encode()
+        try:
+            response = self._pool.urlopen(
+                method, path, body=encoded, headers=headers, redirect=False, retries=False, preload_content=False
+            )
+            try:
+                content = self._read(response, name)
+            except BaseException:
+                # What is left unread would be taken for the beginning of the next answer.
+                response.close()
+                raise
+            response.release_conn()
+        except (HTTPError, OSError) as error:
+            raise ServerUnreachable(f"no answer to {name}: {_in_words(error)}") from error
+        if not 200 <= response.status < 300:
+            raise refused(response.status, _detail(response.status, content), call=name)
+        if not content.strip():
+            return None
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise ServerUnreachable(f"the answer to {name} is not JSON") from error
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+    def _read(self, response: urllib3.BaseHTTPResponse, name: str) -> bytes:
+        deadline = self._clock.monotonic() + self._total_timeout_s
+        content = bytearray()
+        for chunk in response.stream(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > self._response_limit_bytes:
+                raise ServerUnreachable(f"the answer to {name} is larger than {self._response_limit_bytes} bytes")
+            if self._clock.monotonic() > deadline:
+                raise ServerUnreachable(f"the answer to {name} took longer than {self._total_timeout_s:g} s")
+        return bytes(content)
+
+
+def _in_words(error: Exception) -> str:
+    # Not str(error): it holds object addresses, and a text that changes each time means a status write each time.
+    if isinstance(error, ReadTimeoutError):
+        return "timed out"
+    if isinstance(error, NewConnectionError):
+        return "connection refused or no route"
+    if isinstance(error, ConnectTimeoutError):
+        return "connecting timed out"
+    return "the connection broke off"
+
+
+def _detail(status: int, content: bytes) -> str:
+    text = content.decode("utf-8", "replace").strip()
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        problem = None
+    if isinstance(problem, dict):
+        words = [str(problem[field]) for field in ("detail", "hint") if problem.get(field)]
+        errors = problem.get("errors")
+        if isinstance(errors, dict):
+            words += [f"{field}: {reason}" for field, reason in sorted(errors.items())]
+        text = "; ".join(words) or str(problem.get("title") or problem.get("error") or "")
+    return text or f"HTTP status {status} without a text"

@@ -1,0 +1,198 @@
+"""What the REST API of a DittoFS server gives back, as frozen values: unknown fields are passed over.
+
+Field names and quirks: dittofs-server 1.9 and 3.1 to 3.4, tried against v0.29.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from reconcilers.server.errors import ServerUnreachable
+
+Row = TypeVar("Row")
+
+HEALTHY = "healthy"
+#: The health of a share that is a row in the database but could not be loaded (and of a part never started).
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The health of one row: healthy, degraded, unhealthy, unknown or disabled; up to 5 s old."""
+
+    status: str
+    message: str = ""
+
+    @classmethod
+    def parse(cls, data: object) -> HealthReport:
+        """From a health report; a row that carries none counts as unknown."""
+        if not isinstance(data, Mapping):
+            return cls(UNKNOWN)
+        return cls(_text(data, "status") or UNKNOWN, _text(data, "message"))
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer of `GET /health`: its HTTP status is always 200, so only `status` tells."""
+
+    status: str
+    control_plane_db: str = UNKNOWN
+    started_at: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        """The process runs and reaches its database."""
+        return self.status == HEALTHY
+
+    @classmethod
+    def parse(cls, data: object) -> Health:
+        """From the health envelope."""
+        envelope = _object(data, "health")
+        details = envelope.get("data")
+        details = details if isinstance(details, Mapping) else {}
+        return cls(
+            _text(envelope, "status"), _text(details, "control_plane_db") or UNKNOWN, _text(details, "started_at")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A protocol listener. `running` does not mean that the port is bound: `health` does."""
+
+    type: str
+    enabled: bool
+    running: bool
+    port: int
+    health: HealthReport
+
+    @classmethod
+    def parse(cls, data: object) -> Adapter:
+        """From an adapter row."""
+        row = _object(data, "adapter")
+        return cls(
+            type=_required(row, "type", "adapter"),
+            enabled=bool(row.get("enabled")),
+            running=bool(row.get("running")),
+            port=_number(row, "port"),
+            health=HealthReport.parse(row.get("status")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A metadata store or a block store. Numbers in `config` come back rounded to a float64's precision."""
+
+    id: str
+    name: str
+    type: str
+    config: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where its files are in the pod; empty for a store without files."""
+        return str(self.config.get("path") or self.config.get("db_path") or "")
+
+    @classmethod
+    def parse(cls, data: object) -> Store:
+        """From a store row, of metadata or of blocks."""
+        row = _object(data, "store")
+        config = row.get("config")
+        return cls(
+            id=_required(row, "id", "store"),
+            name=_required(row, "name", "store"),
+            type=_text(row, "type"),
+            config=MappingProxyType(dict(config) if isinstance(config, Mapping) else {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share. Stores are given as ids; `quota` is the server's rounded text, empty without a quota."""
+
+    id: str
+    name: str
+    enabled: bool
+    read_only: bool
+    default_permission: str
+    quota: str
+    metadata_store_id: str
+    local_block_store_id: str
+    health: HealthReport
+
+    @property
+    def loaded(self) -> bool:
+        """The server serves it: a share that failed to load is a row whose health is unknown."""
+        return self.health.status != UNKNOWN
+
+    @classmethod
+    def parse(cls, data: object) -> Share:
+        """From a share row."""
+        row = _object(data, "share")
+        return cls(
+            id=_required(row, "id", "share"),
+            name=_required(row, "name", "share"),
+            enabled=bool(row.get("enabled")),
+            read_only=bool(row.get("read_only")),
+            default_permission=_text(row, "default_permission"),
+            quota=_text(row, "quota_bytes"),
+            metadata_store_id=_text(row, "metadata_store_id"),
+            local_block_store_id=_text(row, "local_block_store_id"),
+            health=HealthReport.parse(row.get("status")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShareNfsConfig:
+    """How one share is exported over NFS."""
+
+    squash: str
+
+    @classmethod
+    def parse(cls, data: object) -> ShareNfsConfig:
+        """From the NFS options of a share."""
+        return cls(_text(_object(data, "NFS options"), "squash"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login gives. Not for eyes: nothing of it shows in `repr`."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    expires_in_s: float
+
+    @classmethod
+    def parse(cls, data: object) -> Tokens:
+        """From the answer to a login or refresh."""
+        row = _object(data, "login")
+        return cls(
+            access=_required(row, "access_token", "login"),
+            refresh=_text(row, "refresh_token"),
+            expires_in_s=float(_number(row, "expires_in")),
+        )
+
+
+def _object(data: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ServerUnreachable(f"the answer is no {what}: is it a DittoFS server of a known version?")
+    return data
+
+
+def _required(row: Mapping[str, Any], key: str, what: str) -> str:
+    value = _text(row, key)
+    if not value:
+        raise ServerUnreachable(f"the answer is no {what}, it has no {key}: is it a DittoFS server of a known version?")
+    return value
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    return "" if value is None else str(value)
+
+
+def _number(row: Mapping[str, Any], key: str) -> int:
+    value = row.get(key)
+    return int(value) if isinstance(value, (int, float)) else 0

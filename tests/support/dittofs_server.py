@@ -1,0 +1,168 @@
+"""DittoFS servers for tests: one that answers what a test scripts, and the real `dfs` as a process."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+PASSWORD = "correct-horse"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    token: str
+    host: str
+    body: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    #: Send only this much of the body, then hang up.
+    cut_after: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def ok(document: object, status: int = 200) -> Answer:
+    return Answer(status, json.dumps(document).encode())
+
+
+def problem(status: int, detail: str) -> Answer:
+    body = {"type": "about:blank", "title": "No", "status": status, "detail": detail}
+    return Answer(status, json.dumps(body).encode(), "application/problem+json")
+
+
+def plain(status: int, text: str) -> Answer:
+    return Answer(status, text.encode(), "text/plain; charset=utf-8")
+
+
+@dataclass
+class ScriptedServer:
+    """Answers by `answer`, remembers every request."""
+
+    url: str
+    answer: Callable[[Request], Answer] = field(default=lambda request: ok({}))
+    requests: list[Request] = field(default_factory=list)
+
+    def calls(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+
+@contextmanager
+def scripted_server() -> Iterator[ScriptedServer]:
+    """A ScriptedServer that listens on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def _serve(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            request = Request(
+                self.command, self.path, token, self.headers["Host"], json.loads(content) if content else None
+            )
+            script.requests.append(request)
+            answer = script.answer(request)
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            self.end_headers()
+            if answer.cut_after is None:
+                self.wfile.write(answer.body)
+            else:
+                self.wfile.write(answer.body[: answer.cut_after])
+                self.close_connection = True
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server looks these names up
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    script = ScriptedServer(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield script
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class RealServer:
+    url: str
+    data: Path
+    password: str = PASSWORD
+
+
+@contextmanager
+def real_dittofs_server(binary: str, directory: Path) -> Iterator[RealServer]:
+    """The real `dfs` at `binary`, with everything it keeps in the empty `directory`."""
+    port = _free_port()
+    config = directory / "config.yaml"
+    config.write_text(
+        "logging: {level: INFO, format: json, output: stdout}\n"
+        "shutdown_timeout: 5s\n"
+        f"database: {{type: sqlite, sqlite: {{path: {directory}/controlplane.db}}}}\n"
+        f"controlplane: {{host: 127.0.0.1, port: {port}}}\n"
+        "metadata: {badger: {block_cache_mb: 64, index_cache_mb: 32}}\n"
+    )
+    environment = {
+        "HOME": str(directory),
+        "DITTOFS_CONTROLPLANE_SECRET": "0123456789abcdef0123456789abcdef",
+        "DITTOFS_ADMIN_INITIAL_PASSWORD": PASSWORD,
+    }
+    (directory / "metadata").mkdir()
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [binary, "start", "--foreground", "--config", str(config)], env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_health(url, process, directory / "log")
+        yield RealServer(url, directory)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_health(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):
+                return
+        except urllib.error.URLError:
+            time.sleep(0.05)  # a process of its own: nothing here can be notified when it listens
+    raise AssertionError(log.read_text())
