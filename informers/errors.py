@@ -13,7 +13,9 @@ ClientError
 │   ├── TooManyRequests      429, `retry_after_s` says when
 │   └── ServerError          5xx
 ├── Unreachable              no whole answer: the outcome of a write is unknown
-└── WriteRefused             our own write gate is closed: this process does not hold the lease
+│   └── Garbled              an answer came that is no JSON
+├── WriteRefused             our own write gate is closed: this process does not hold the lease
+└── ConfigurationError       there is no usable description of where the API server is
 """
 
 from __future__ import annotations
@@ -100,8 +102,16 @@ class Unreachable(ClientError):
     """No whole answer came back: refused, reset, timed out. A write may or may not have happened."""
 
 
+class Garbled(Unreachable):
+    """An answer, or a line of a watch, that is no JSON or ends in the middle."""
+
+
 class WriteRefused(ClientError):
     """The write gate is closed: another process may be the leader, so nothing was sent."""
+
+
+class ConfigurationError(ClientError):
+    """No usable kubeconfig or service account; the message is one line that says what to do."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {

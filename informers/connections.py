@@ -1,0 +1,110 @@
+"""Connections whose blocked calls can be ended from another thread, whatever they wait for.
+
+urllib3 has no handle on a request before its answer's headers arrived. Here each connection tells the `Interruption`
+that its thread is under, which can then shut the socket down: the blocked read ends at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import urllib3
+import urllib3.exceptions
+from urllib3.connection import HTTPConnection
+
+#: What going wrong on the way looks like; none of it leaves the client.
+TRANSPORT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError, OSError)
+
+
+def explain(error: BaseException) -> str:
+    """`error` in one line; what urllib3 says of pools and object addresses is left out."""
+    reason = getattr(error, "reason", None) or error
+    text = str(reason).rpartition(": ")[2] if isinstance(reason, urllib3.exceptions.HTTPError) else str(reason)
+    return " ".join(text.split()) or type(error).__name__
+
+
+class Interruption:
+    """Ends what one thread waits for, from another one. Lasting: after `interrupt` every further call fails too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._interrupted = threading.Event()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `interrupt` was called."""
+        return self._interrupted.is_set()
+
+    def interrupt(self) -> None:
+        """Ends the call in flight (it raises in its own thread) and refuses all later ones. Idempotent."""
+        with self._lock:
+            self._interrupted.set()
+            if self._socket is not None:
+                _shut_down(self._socket)
+
+    @contextlib.contextmanager
+    def over_this_thread(self) -> Iterator[None]:
+        """While inside, requests that the calling thread sends can be interrupted."""
+        outer = _current()
+        _THREAD.interruption = self
+        try:
+            yield
+        finally:
+            _THREAD.interruption = outer
+
+    def attach(self, used: socket.socket) -> None:
+        """From now on `used` is the socket to shut down; raises `InterruptedError` when already interrupted."""
+        with self._lock:
+            if self._interrupted.is_set():
+                _shut_down(used)
+                raise InterruptedError("interrupted before the request was sent")
+            self._socket = used
+
+    def release(self) -> None:
+        """The call is over and its connection may serve another one: a later `interrupt` leaves it alone."""
+        with self._lock:
+            self._socket = None
+
+
+def make_interruptible(manager: urllib3.PoolManager) -> None:
+    """Lets `manager` open only connections that obey the interruption of the thread that uses them."""
+    manager.pool_classes_by_scheme = {
+        scheme: _interruptible(cast("type[urllib3.HTTPConnectionPool]", pool))
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+def _interruptible(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    connection = type("InterruptibleConnection", (_InterruptibleMixin, pool.ConnectionCls), {})
+    return type("InterruptiblePool", (pool,), {"ConnectionCls": connection})
+
+
+class _InterruptibleMixin(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # passed on as they are
+        interruption = _current()
+        if interruption is not None:
+            if self.sock is None:
+                self.connect()
+            interruption.attach(self.sock)
+        super().request(*args, **kwargs)
+
+
+def _current() -> Interruption | None:
+    return getattr(_THREAD, "interruption", None)
+
+
+def _shut_down(used: socket.socket) -> None:
+    # SSLSocket.shutdown would also drop the TLS state under the reading thread: shut down only what is below it
+    with contextlib.suppress(OSError):
+        if isinstance(used, socket.socket):
+            socket.socket.shutdown(used, socket.SHUT_RDWR)
+
+
+_THREAD = threading.local()

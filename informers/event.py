@@ -1,0 +1,45 @@
+"""What an informer tells its handlers: an object appeared, changed or went. Objects are read-only views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from informers.resource import View
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`object` appeared; `initial` when it was there before this handler began to listen."""
+
+    object: View
+    initial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """An object changed from `old` to `new`; what happened in between may have been skipped."""
+
+    old: View
+    new: View
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """`object` is gone; its last state was not seen (only one before it) when `final_state_unknown`."""
+
+    object: View
+    final_state_unknown: bool = False
+
+
+Event = Added | Updated | Deleted
+
+
+def states(event: Event) -> tuple[View, ...]:
+    """Every state of the object that `event` speaks of, older first."""
+    match event:
+        case Added():
+            return (event.object,)
+        case Updated():
+            return (event.old, event.new)
+        case Deleted():
+            return (event.object,)

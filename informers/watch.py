@@ -1,0 +1,157 @@
+"""One stream of changes from the API server, as plain dicts.
+
+Built on `kubernetes.watch.Watch`, of which only the reading of one answer is left: a server timeout is always given,
+which turns off its reconnecting, its memory of resourceVersions and its repetition after 410 (`informers.reflector`
+has all three).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import kubernetes.watch
+import orjson
+import urllib3
+
+from informers.connections import TRANSPORT_ERRORS, Interruption, explain
+from informers.errors import ClientError, Garbled, Unreachable, api_error
+from informers.resource import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch: `type` is ADDED, MODIFIED, DELETED or BOOKMARK."""
+
+    type: str
+    object: Manifest
+
+
+class WatchStream:
+    """The events of one watch request, read by one thread; `close` may be called from any thread, at any time.
+
+    The request is sent by the first `next`. Ends when the server ends the stream in good order, or when closed. Raises
+    the `ApiError` of an ERROR event or of a refused request, `Garbled` for a line that is no JSON or is cut,
+    and `Unreachable` when the connection breaks or is silent for too long.
+    """
+
+    def __init__(self, send: Callable[[], urllib3.BaseHTTPResponse], *, timeout_s: int, description: str) -> None:
+        self._send = send
+        self._description = description
+        self._interruption = Interruption()
+        self._established = False
+        self._events = _PlainWatch().stream(self._open, timeout_seconds=timeout_s)  # type: ignore[no-untyped-call]
+
+    @property
+    def established(self) -> bool:
+        """Whether the server accepted the request."""
+        return self._established
+
+    def close(self) -> None:
+        """Ends the stream: a reader that waits gets the end of the iteration at once. Idempotent."""
+        self._interruption.interrupt()
+
+    def __iter__(self) -> Iterator[WatchEvent]:
+        return self
+
+    def __next__(self) -> WatchEvent:
+        if self._interruption.interrupted:
+            raise StopIteration
+        try:
+            event = next(self._events)
+        except ClientError:
+            self._end_if_closed()
+            raise
+        except TRANSPORT_ERRORS as error:
+            self._end_if_closed()
+            raise Unreachable(f"{self._description}: {explain(error)}") from error
+        return WatchEvent(event["type"], event["object"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        self._events.close()
+
+    def _end_if_closed(self) -> None:
+        if self._interruption.interrupted:
+            raise StopIteration
+
+    def _open(self, **_: object) -> _Lines:
+        with self._interruption.over_this_thread():
+            response = self._send()
+        self._established = True
+        return _Lines(response, self._description, self._interruption.release)
+
+
+class _PlainWatch(kubernetes.watch.Watch):
+    """The helper with one decoding per line, no models, and our exceptions."""
+
+    def __init__(self) -> None:
+        super().__init__(return_type="dict")  # type: ignore[no-untyped-call]
+
+    def unmarshal_event(self, data: str, return_type: object) -> Mapping[str, Any]:  # noqa: ARG002  # the helper's signature
+        """Decodes one line."""
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise Garbled(f"a line of a watch is no JSON: {error}") from error
+        if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
+            raise Garbled("a line of a watch is no event")
+        if event["type"] == "ERROR":
+            status: dict[str, Any] = event["object"]
+            raise api_error(int(status.get("code") or 500), status)
+        return event
+
+
+class _Lines:
+    """An answer as the helper reads it, but whole lines only: its own splitting takes quadratic time."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, description: str, released: Callable[[], None]) -> None:
+        self._response = response
+        self._description = description
+        self._released = released
+        self.status = response.status
+
+    def stream(self, amt: int | None, *, decode_content: bool) -> Iterator[bytes]:
+        """The lines of the answer, each with its end."""
+        begun: list[bytes] = []
+        for segment in self._segments(amt, decode_content=decode_content):
+            first, *others = segment.split(b"\n")
+            begun.append(first)
+            if others:
+                yield from self._line(b"".join(begun))
+                *whole, last = others
+                for line in whole:
+                    yield from self._line(line)
+                begun = [last]
+        if b"".join(begun).strip():
+            raise Garbled(f"{self._description} ended in the middle of a line")
+
+    def close(self) -> None:
+        """Closes the connection, unless it went back to its pool."""
+        self._released()
+        self._response.close()
+
+    def release_conn(self) -> None:
+        """Part of what the helper calls at the end; `close` has done it."""
+        self._response.release_conn()
+
+    def _segments(self, amt: int | None, *, decode_content: bool) -> Iterator[bytes]:
+        if getattr(self._response, "chunked", True):
+            return self._response.stream(amt, decode_content=decode_content)
+        return iter(lambda: self._response.read1(decode_content=decode_content), b"")
+
+    def _line(self, line: bytes) -> Iterator[bytes]:
+        if not line.isascii():
+            try:
+                line.decode()  # the helper would replace what is no UTF-8
+            except UnicodeDecodeError as error:
+                raise Garbled(f"{self._description} sent a line that is no UTF-8") from error
+        if line.strip():
+            yield line + b"\n"
