@@ -17,6 +17,7 @@ from reconcilers.api.scalars import parse_bytes, parse_duration, parse_quantity
 from reconcilers.api.schema import Definition, Rule, list_map, without_empty
 
 __all__ = [
+    "CONDITION_REASON",
     "DATA_KEY",
     "DNS_LABEL",
     "DNS_SUBDOMAIN",
@@ -41,6 +42,7 @@ __all__ = [
 DNS_LABEL = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DATA_KEY = "^[-._a-zA-Z0-9]+$"
+CONDITION_REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 
 #: The longest name of a DittoFS: the longest child, `<name>-controlplane`, then still fits a pod label.
 MAX_INSTANCE_NAME = 44
@@ -103,7 +105,12 @@ class Condition(ApiModel):
 
     type: Annotated[str, Field(max_length=316, description="What the condition is about, such as Ready.")]
     status: Annotated[ConditionStatus, Field(description="Whether it holds; Unknown when it could not be told.")]
-    reason: Annotated[str, Field(max_length=1024, description="Why, as one stable word for programs.")]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=1024, pattern=CONDITION_REASON, description="Why, as one stable word for programs."
+        ),
+    ]
     message: Annotated[str, Field(max_length=32768, description="Why, as a sentence for people; may be empty.")]
     last_transition_time: Annotated[
         str,

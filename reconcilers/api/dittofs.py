@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from reconcilers.api import resources
 from reconcilers.api.adapters import Adapters
@@ -107,8 +107,7 @@ class Logging(ApiModel):
     ] = LogFormat.JSON
 
 
-_ResourceName = Annotated[str, StringConstraints(max_length=253)]
-_ResourceList = Annotated[Mapping[_ResourceName, Quantity], Field(json_schema_extra={"maxProperties": 16})]
+_ResourceList = Annotated[Mapping[str, Quantity], Field(json_schema_extra={"maxProperties": 16})]
 
 
 class Resources(ApiModel):
