@@ -1,0 +1,161 @@
+"""Health, login and the administrator's own account."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from hack.localcluster.double import tokens
+from hack.localcluster.double.answers import Answer, Problem, bad_request, json_answer, not_found, timestamp
+from hack.localcluster.double.request import Request
+from hack.localcluster.double.state import Row, hash_password, password_fits, password_matches
+
+
+def index(_request: Request) -> Answer:
+    """GET /."""
+    return Answer(HTTPStatus.TEMPORARY_REDIRECT.value, b"", {"Location": "/health"})
+
+
+def health(request: Request) -> Answer:
+    """GET /health: healthy whenever it answers."""
+    uptime = int(time.time() - request.started_at)
+    started = datetime.fromtimestamp(request.started_at, UTC)
+    return _envelope(
+        {
+            "service": "dittofs",
+            "control_plane_db": "reachable",
+            "started_at": timestamp(started.replace(microsecond=0)),
+            "uptime": f"{uptime}s",
+            "uptime_sec": uptime,
+        }
+    )
+
+
+def ready(request: Request) -> Answer:
+    """GET /health/ready: counts of what runs."""
+    running = [name for name, row in request.state.tables["adapters"].items() if row["enabled"]]
+    return _envelope(
+        {
+            "adapters": {"running": len(running), "types": running},
+            "metadata_stores": len(request.state.opened),
+            "shares": len(request.state.loaded),
+            "grace_period": {"active": False, "expected_clients": 0, "reclaimed_clients": 0, "remaining_seconds": 0},
+        }
+    )
+
+
+def login(request: Request) -> Answer:
+    """POST /auth/login."""
+    fields = request.fields(username=str, password=str)
+    if not fields.get("username") or not fields.get("password"):
+        raise bad_request("Username and password are required")
+    user = request.state.tables["users"].get(fields["username"])
+    if user is None or not password_matches(fields["password"], user["password"]):
+        raise Problem(HTTPStatus.UNAUTHORIZED, "Invalid username or password")
+    user["last_login"] = timestamp()
+    request.state.save()
+    return _session(request, user)
+
+
+def refresh(request: Request) -> Answer:
+    """POST /auth/refresh: a new pair."""
+    token = request.fields(refresh_token=str).get("refresh_token")
+    if not token:
+        raise bad_request("Refresh token is required")
+    claims = tokens.verify(request.configuration.secret, token, token_type="refresh")
+    user = request.state.tables["users"].get(claims["username"]) if claims else None
+    if user is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "Invalid refresh token")
+    return _session(request, user)
+
+
+def me(request: Request) -> Answer:
+    """GET /auth/me."""
+    return json_answer(_user(_caller(request)))
+
+
+def get_user(request: Request) -> Answer:
+    """GET /users/{name}."""
+    user = request.state.find("users", request.parameters["name"])
+    if user is None:
+        raise not_found("User not found")
+    return json_answer(_user(user))
+
+
+def list_users(request: Request) -> Answer:
+    """GET /users."""
+    return json_answer([_user(user) for user in request.state.tables["users"].values()])
+
+
+def change_password(request: Request) -> Answer:
+    """POST /users/me/password; a password of a wrong length is a 500, as on the server."""
+    fields = request.fields(current_password=str, new_password=str)
+    user = _caller(request)
+    if not fields.get("new_password"):
+        raise bad_request("New password is required")
+    if not user["must_change_password"]:
+        if not fields.get("current_password"):
+            raise bad_request("Current password is required")
+        if not password_matches(fields["current_password"], user["password"]):
+            raise Problem(HTTPStatus.UNAUTHORIZED, "Current password is incorrect")
+    if not password_fits(fields["new_password"]):
+        raise Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Failed to hash password")
+    user["password"] = hash_password(fields["new_password"])
+    user["must_change_password"] = False
+    request.state.save()
+    return _session(request, user)
+
+
+def _caller(request: Request) -> Row:
+    user = request.state.tables["users"].get(request.claims["username"])
+    if user is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "User not found")
+    return user
+
+
+def _session(request: Request, user: Row) -> Answer:
+    configuration = request.configuration
+    claims: dict[str, Any] = {
+        "sub": user["username"],
+        "uid": user["id"],
+        "username": user["username"],
+        "role": user["role"],
+        "groups": ["admins"],
+    }
+    if user["must_change_password"]:
+        claims["must_change_password"] = True
+
+    def token(kind: str, lifetime_s: float) -> str:
+        return tokens.issue(configuration.secret, claims, token_type=kind, lifetime_s=lifetime_s)
+
+    return json_answer(
+        {
+            "access_token": token("access", configuration.access_token_s),
+            "refresh_token": token("refresh", configuration.refresh_token_s),
+            "token_type": "Bearer",
+            "expires_in": int(configuration.access_token_s),
+            "expires_at": timestamp(datetime.now(UTC) + timedelta(seconds=configuration.access_token_s)),
+            "user": _user(user),
+        }
+    )
+
+
+def _user(user: Row) -> dict[str, Any]:
+    shown = {
+        "id": user["id"],
+        "username": user["username"],
+        "display_name": "Administrator",
+        "role": user["role"],
+        "uid": 0,
+        "groups": ["admins"],
+        "enabled": True,
+        "must_change_password": user["must_change_password"],
+        "created_at": user["created_at"],
+    }
+    return {**shown, "last_login": user["last_login"]} if user["last_login"] else shown
+
+
+def _envelope(data: dict[str, Any]) -> Answer:
+    return json_answer({"status": "healthy", "timestamp": timestamp(), "data": data})

@@ -1,0 +1,88 @@
+"""Which call is answered by which handler, and who may make it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from hack.localcluster.double import accounts, adapters, shares, stores
+from hack.localcluster.double.answers import Answer
+from hack.localcluster.double.request import Request
+
+Handler = Callable[[Request], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A call: `open_to_all` needs no token, `while_locked` is allowed before a forced change of the password."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    open_to_all: bool = False
+    while_locked: bool = False
+
+
+def _route(method: str, path: str, handler: Handler, **rules: bool) -> Route:
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    return Route(method, re.compile(f"^{pattern}/?$"), handler, **rules)
+
+
+_API = "/api/v1"
+_METADATA = f"{_API}/store/metadata"
+_BLOCK = f"{_API}/store/block/{{kind}}"
+_SHARE = f"{_API}/shares/{{name}}"
+
+ROUTES = (
+    _route("GET", "", accounts.index, open_to_all=True),
+    _route("GET", "/health", accounts.health, open_to_all=True),
+    _route("GET", "/health/ready", accounts.ready, open_to_all=True),
+    _route("POST", f"{_API}/auth/login", accounts.login, open_to_all=True),
+    _route("POST", f"{_API}/auth/refresh", accounts.refresh, open_to_all=True),
+    _route("GET", f"{_API}/auth/me", accounts.me, while_locked=True),
+    _route("POST", f"{_API}/users/me/password", accounts.change_password, while_locked=True),
+    _route("GET", f"{_API}/users", accounts.list_users),
+    _route("GET", f"{_API}/users/{{name}}", accounts.get_user),
+    _route("GET", f"{_API}/adapters", adapters.list_adapters),
+    _route("POST", f"{_API}/adapters", adapters.create),
+    _route("GET", f"{_API}/adapters/ports", adapters.list_ports),
+    _route("GET", f"{_API}/adapters/{{name}}", adapters.get),
+    _route("PUT", f"{_API}/adapters/{{name}}", adapters.update),
+    _route("GET", f"{_API}/adapters/{{name}}/status", adapters.status),
+    _route("GET", _METADATA, stores.list_stores),
+    _route("POST", _METADATA, stores.create_metadata),
+    _route("GET", f"{_METADATA}/{{name}}", stores.get),
+    _route("PUT", f"{_METADATA}/{{name}}", stores.update),
+    _route("DELETE", f"{_METADATA}/{{name}}", stores.delete),
+    _route("GET", f"{_METADATA}/{{name}}/status", stores.status),
+    _route("GET", _BLOCK, stores.list_stores),
+    _route("POST", _BLOCK, stores.create_block),
+    _route("GET", f"{_BLOCK}/{{name}}", stores.get),
+    _route("PUT", f"{_BLOCK}/{{name}}", stores.update),
+    _route("DELETE", f"{_BLOCK}/{{name}}", stores.delete),
+    _route("GET", f"{_BLOCK}/{{name}}/status", stores.status),
+    _route("GET", f"{_API}/shares", shares.list_shares),
+    _route("POST", f"{_API}/shares", shares.create),
+    _route("GET", _SHARE, shares.get),
+    _route("PUT", _SHARE, shares.update),
+    _route("DELETE", _SHARE, shares.delete),
+    _route("POST", f"{_SHARE}/enable", shares.enable),
+    _route("POST", f"{_SHARE}/disable", shares.disable),
+    _route("GET", f"{_SHARE}/status", shares.status),
+    _route("GET", f"{_SHARE}/adapters/nfs/config", shares.get_nfs),
+    _route("PATCH", f"{_SHARE}/adapters/nfs/config", shares.patch_nfs),
+    _route("GET", f"{_SHARE}/permissions", shares.permissions),
+    _route("GET", f"{_SHARE}/quotas", shares.quotas),
+)
+
+
+def find(path: str) -> list[tuple[Route, dict[str, str]]]:
+    """The routes that know `path` (still percent-encoded), whatever their method, with the decoded parameters."""
+    found = []
+    for route in ROUTES:
+        match = route.pattern.match(path)
+        if match is not None:
+            found.append((route, {name: unquote(value) for name, value in match.groupdict().items()}))
+    return found

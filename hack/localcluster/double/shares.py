@@ -1,0 +1,214 @@
+"""Shares, their NFS options, and the lists that hang on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from hack.localcluster.double import sizes
+from hack.localcluster.double.answers import Answer, bad_request, conflict, json_answer, not_found, timestamp
+from hack.localcluster.double.request import Request
+from hack.localcluster.double.state import Row, new_row
+
+_PERMISSIONS = ("none", "read", "read-write", "admin")
+_SQUASHES = ("none", "root_to_admin", "root_to_guest", "all_to_admin", "all_to_guest")
+
+#: What both a new and a changed share may say, with the types the server takes.
+_SETTINGS: Mapping[str, type] = {
+    "read_only": bool,
+    "default_permission": str,
+    "quota_bytes": str,
+    "encrypt_data": bool,
+    "trash_enabled": bool,
+    "trash_retention_days": int,
+}
+
+_DEFAULTS: Mapping[str, Any] = {
+    "read_only": False,
+    "enabled": True,
+    "encrypt_data": False,
+    "default_permission": "none",
+    "retention_policy": "lru",
+    "acl_flag_inherited_canonicalization": True,
+    "access_based_enumeration": False,
+    "change_notify_disabled": False,
+    "streams_disabled": False,
+    "continuous_availability": False,
+    "allow_mfsymlink": False,
+    "trash_enabled": False,
+    "trash_retention_days": 0,
+    "trash_restrict_to_admin": False,
+    "trash_max_bytes": 0,
+}
+
+_NFS_DEFAULTS: Mapping[str, Any] = {
+    "squash": "root_to_guest",
+    "allow_auth_sys": True,
+    "require_kerberos": False,
+    "min_kerberos_level": "krb5",
+    "netgroup": "",
+    "disable_readdirplus": False,
+}
+
+_NFS_TYPES: Mapping[str, type] = {
+    **{name: type(value) for name, value in _NFS_DEFAULTS.items()},
+    "anonymous_uid": int,
+    "anonymous_gid": int,
+}
+
+
+def list_shares(request: Request) -> Answer:
+    """GET /shares."""
+    return json_answer([_share(request, row) for row in request.state.tables["shares"].values()])
+
+
+def create(request: Request) -> Answer:
+    """POST /shares."""
+    fields = request.fields(name=str, metadata_store_id=str, local_block_store=str, remote_block_store=str, **_SETTINGS)
+    for field, words in (
+        ("name", "Share name"),
+        ("metadata_store_id", "Metadata store ID"),
+        ("local_block_store", "Local block store"),
+    ):
+        if not fields.get(field):
+            raise bad_request(f"{words} is required")
+    name = "/" + fields["name"].lstrip("/")
+    stores = {
+        "metadata_store_id": _store(request, "metadata", "Metadata store", fields["metadata_store_id"]),
+        "local_block_store_id": _store(request, "local", "Local block store", fields["local_block_store"]),
+        "remote_block_store_id": _store(request, "remote", "Remote block store", fields.get("remote_block_store")),
+    }
+    settings = _checked({key: value for key, value in fields.items() if key in _SETTINGS})
+    if name in request.state.tables["shares"]:
+        raise conflict("Share already exists")
+    row = new_row(name=name, **stores, **{**_DEFAULTS, **settings}, nfs=dict(_NFS_DEFAULTS))
+    request.state.tables["shares"][name] = row
+    request.state.load_share(name)
+    request.state.save()
+    return json_answer(_share(request, row), HTTPStatus.CREATED)
+
+
+def get(request: Request) -> Answer:
+    """GET /shares/{name}."""
+    return json_answer(_share(request, _find(request)))
+
+
+def update(request: Request) -> Answer:
+    """PUT /shares/{name}: the fields that are present; an empty quota removes it."""
+    row = _find(request)
+    fields = request.fields(local_block_store_id=str, remote_block_store_id=str, **_SETTINGS)
+    for table in ("local", "remote"):
+        column = f"{table}_block_store_id"
+        if column in fields:
+            fields[column] = _store(request, table, f"{table.title()} block store", fields[column])
+    row.update(_checked(fields))
+    row["updated_at"] = timestamp()
+    request.state.save()
+    return json_answer(_share(request, row))
+
+
+def delete(request: Request) -> Answer:
+    """DELETE /shares/{name}: the row goes, what the stores hold stays."""
+    name = _find(request)["name"]
+    del request.state.tables["shares"][name]
+    request.state.loaded.discard(name)
+    request.state.save()
+    return Answer(HTTPStatus.NO_CONTENT.value)
+
+
+def enable(request: Request) -> Answer:
+    """POST /shares/{name}/enable."""
+    return _switch(request, enabled=True)
+
+
+def disable(request: Request) -> Answer:
+    """POST /shares/{name}/disable."""
+    return _switch(request, enabled=False)
+
+
+def status(request: Request) -> Answer:
+    """GET /shares/{name}/status."""
+    return json_answer(_status(request, _find(request)))
+
+
+def get_nfs(request: Request) -> Answer:
+    """GET /shares/{name}/adapters/nfs/config."""
+    return json_answer(_find(request)["nfs"])
+
+
+def patch_nfs(request: Request) -> Answer:
+    """PATCH /shares/{name}/adapters/nfs/config."""
+    row = _find(request)
+    fields = request.fields(**_NFS_TYPES)
+    if "squash" in fields and fields["squash"] not in _SQUASHES:
+        raise bad_request(f"Invalid squash: {fields['squash']} (want {'|'.join(_SQUASHES)})")
+    if fields.get("netgroup"):
+        raise bad_request(f"Netgroup not found: {fields['netgroup']}")
+    row["nfs"].update(fields)
+    request.state.save()
+    return json_answer(row["nfs"])
+
+
+def permissions(request: Request) -> Answer:
+    """GET /shares/{name}/permissions: null when there are none."""
+    _find(request)
+    return json_answer(None)
+
+
+def quotas(_request: Request) -> Answer:
+    """GET /shares/{name}/quotas: the share isn't even looked up."""
+    return json_answer([])
+
+
+def _switch(request: Request, *, enabled: bool) -> Answer:
+    row = _find(request)
+    if row["name"] not in request.state.loaded:
+        raise not_found("Share not found")
+    if row["enabled"] is not enabled:
+        row["enabled"] = enabled
+        row["updated_at"] = timestamp()
+        request.state.save()
+    return json_answer(_share(request, row))
+
+
+def _find(request: Request) -> Row:
+    reference = request.parameters["name"]
+    row = request.state.tables["shares"].get("/" + reference.lstrip("/")) or request.state.by_id("shares", reference)
+    if row is None:
+        raise not_found("Share not found")
+    return row
+
+
+def _store(request: Request, table: str, words: str, reference: str | None) -> str | None:
+    if not reference:
+        return None
+    row = request.state.find(table, reference)
+    if row is None:
+        raise bad_request(f"{words} not found: {reference}")
+    return str(row["id"])
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    level = settings.get("default_permission")
+    if level is not None and level not in _PERMISSIONS:
+        raise bad_request(f"Invalid default_permission: {level} (want {'|'.join(_PERMISSIONS)})")
+    if "quota_bytes" in settings:
+        try:
+            settings["quota_bytes"] = sizes.parse(settings["quota_bytes"]) if settings["quota_bytes"] else 0
+        except ValueError as error:
+            raise bad_request(f"Invalid quota_bytes: {error}") from None
+    return settings
+
+
+def _share(request: Request, row: Row) -> dict[str, Any]:
+    shown = {key: value for key, value in row.items() if key not in {"nfs", "quota_bytes"}}
+    if row.get("quota_bytes"):
+        shown["quota_bytes"] = sizes.render(row["quota_bytes"])
+    return {**shown, "used_bytes": 0, "physical_bytes": 0, "usage_percent": 0, "status": _status(request, row)}
+
+
+def _status(request: Request, row: Row) -> dict[str, Any]:
+    if row["name"] in request.state.loaded:
+        return {"status": "healthy", "checked_at": timestamp()}
+    return {"status": "unknown", "message": "share not loaded", "checked_at": timestamp()}
