@@ -1,0 +1,53 @@
+"""The children of an instance: which there are, and which there must not be.
+
+The two Secrets are not among them: they are generated once (`reconcilers.builders.secrets`), not built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from informers.resource import Manifest, ObjectKey, Resource
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
+from reconcilers.builders.claims import claims
+from reconcilers.builders.config import config_map
+from reconcilers.builders.inputs import BuildFacts
+from reconcilers.builders.service_account import service_account
+from reconcilers.builders.services import parts, services
+from reconcilers.builders.stateful_set import stateful_set
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child as it is wanted."""
+
+    resource: Resource
+    manifest: Manifest
+
+    @property
+    def key(self) -> ObjectKey:
+        """Its namespace and name."""
+        return ObjectKey.of(self.manifest)
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.key.name}"
+
+
+def wanted_children(instance: DittoFS, facts: BuildFacts) -> list[Child]:
+    """The children in the order in which they are applied: the pod comes after all that it needs."""
+    children = [
+        Child(SERVICE_ACCOUNT, service_account(instance)),
+        Child(CONFIG_MAP, config_map(instance, facts)),
+        *(Child(PERSISTENT_VOLUME_CLAIM, claim) for claim in claims(instance, facts)),
+        *(Child(SERVICE, service) for service in services(instance)),
+    ]
+    if facts.pod is not None:
+        children.append(Child(STATEFUL_SET, stateful_set(instance, facts.pod)))
+    return children
+
+
+def unwanted_children(instance: DittoFS) -> list[tuple[Resource, ObjectKey]]:
+    """The children that must not be there: a disabled part has no object."""
+    namespace = instance.metadata.namespace
+    return [(SERVICE, ObjectKey(namespace, part.service_name)) for part in parts(instance) if not part.enabled]

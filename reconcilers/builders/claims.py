@@ -1,0 +1,51 @@
+"""The volume claims: objects of our own, named by the pod template, so that they grow without touching the pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from informers.resource import Manifest
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM
+from reconcilers.api.scalars import parse_quantity
+from reconcilers.api.storage import MetadataType, PayloadType, Storage
+from reconcilers.builders.inputs import BuildFacts, ObservedClaim
+from reconcilers.builders.metadata import keepsake
+
+ACCESS_MODES = ("ReadWriteOnce",)
+
+
+def claims(instance: DittoFS, facts: BuildFacts) -> list[Manifest]:
+    """The claims of `instance`; types that keep everything in memory have none."""
+    return [_claim(instance, name, storage, facts.claims.get(name)) for name, storage in claimed(instance)]
+
+
+def claimed(instance: DittoFS) -> Iterator[tuple[str, Storage]]:
+    """The name of each claim of `instance`, and the storage that it is to have."""
+    name, spec = instance.metadata.name, instance.spec
+    yield names.control_plane_claim(name), spec.database.sqlite.storage
+    if spec.metadata.type is not MetadataType.MEMORY:
+        yield names.metadata_claim(name), spec.metadata.storage
+    if spec.payload.type is not PayloadType.MEMORY:
+        yield names.payload_claim(name), spec.payload.storage
+
+
+def _claim(instance: DittoFS, name: str, storage: Storage, observed: ObservedClaim | None) -> Manifest:
+    manifest = keepsake(instance, PERSISTENT_VOLUME_CLAIM, name)
+    spec: Manifest = {
+        "accessModes": list(observed.access_modes if observed else ACCESS_MODES),
+        "resources": {"requests": {"storage": _size(storage, observed)}},
+    }
+    storage_class = observed.storage_class if observed else storage.storage_class_name
+    if storage_class is not None:
+        spec["storageClassName"] = storage_class
+    manifest["spec"] = spec
+    return manifest
+
+
+def _size(storage: Storage, observed: ObservedClaim | None) -> str:
+    # Never less than it has: a volume can't shrink, and one that was grown by hand stays so.
+    if observed is not None and parse_quantity(observed.requested) >= parse_quantity(storage.size):
+        return observed.requested
+    return storage.size

@@ -1,0 +1,79 @@
+"""The server's config.yaml: its process settings, in the words of dittofs-server 2.2, and the hash that rolls the pod.
+
+Stores, shares and adapters are no part of it: the server keeps them as rows behind its REST API.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+import yaml
+
+from informers.resource import Manifest
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import CONFIG_MAP
+from reconcilers.builders.inputs import BuildFacts
+from reconcilers.builders.metadata import child
+from reconcilers.builders.shares_file import shares_file
+
+#: How long the server may take to answer a restore, which it does in one request.
+RESTORE_TIMEOUT = "30m"
+#: Longer than a restore: with the default of 10s its answer would be lost.
+WRITE_TIMEOUT = "35m"
+
+
+def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
+    """The ConfigMap with `config.yaml`, which the pod reads, and `shares.yaml`, which is there to rebuild from."""
+    manifest = child(instance, CONFIG_MAP, names.config_map(instance.metadata.name))
+    manifest["data"] = {
+        names.CONFIG_KEY: config_file(instance),
+        names.SHARES_KEY: shares_file(instance, facts.shares),
+    }
+    return manifest
+
+
+def config_file(instance: DittoFS) -> str:
+    """The text of config.yaml for `instance`; holds no secret."""
+    return yaml.safe_dump(settings(instance), sort_keys=False, default_flow_style=False)
+
+
+def settings(instance: DittoFS) -> dict[str, Any]:
+    """The server's settings, by its own keys. What it would put elsewhere by default stands here explicitly:
+
+    logs would go to a file, the API would listen on loopback, the database would lie in the container's own layer.
+    """
+    spec = instance.spec
+    return {
+        "logging": {"level": spec.logging.level.value, "format": spec.logging.format.value, "output": "stdout"},
+        "shutdown_timeout": spec.shutdown_timeout,
+        "database": {"type": "sqlite", "sqlite": {"path": names.CONTROL_PLANE_DATABASE}},
+        "controlplane": {
+            "host": "0.0.0.0",  # noqa: S104 - inside the pod, where kubelet and Services must reach it
+            "port": names.API_CONTAINER_PORT,
+            "write_timeout": WRITE_TIMEOUT,
+            # Concerns a generated password only, of which nobody but the operator knows.
+            "require_initial_password_change": False,
+            "jwt": {
+                "access_token_duration": spec.auth.access_token_duration,
+                "refresh_token_duration": spec.auth.refresh_token_duration,
+            },
+        },
+        "metadata": {
+            "badger": {
+                "block_cache_mb": spec.metadata.badger.block_cache_mb,
+                "index_cache_mb": spec.metadata.badger.index_cache_mb,
+            }
+        },
+        "snapshot": {"restore_http_timeout": RESTORE_TIMEOUT},
+    }
+
+
+def config_hash(config_text: str, jwt_secret_digest: bytes) -> str:
+    """What changes exactly when the pod must restart (decisions.md C14): the file's text and the signing key.
+
+    Keyed with a digest of the key, as the server's tokens are with the key, so that it tells no more than they do.
+    """
+    return hmac.new(jwt_secret_digest, b"config.yaml\0" + config_text.encode(), hashlib.sha256).hexdigest()

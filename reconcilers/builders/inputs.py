@@ -1,0 +1,41 @@
+"""What a builder is told beside the specification: facts that one pass observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from reconcilers.share.declared import DeclaredShare
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedClaim:
+    """What a claim that exists already has, and that can't be changed or taken back any more."""
+
+    #: The storage it requests now, a quantity.
+    requested: str
+    access_modes: tuple[str, ...]
+    #: The class that we once asked for, or the one it has when the specification names one; None: leave it out.
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodInputs:
+    """What the pod consumes at its start, as far as it is not in the specification."""
+
+    #: The Secret, and the key in it, that holds the signing key of tokens.
+    jwt_secret_name: str
+    jwt_secret_key: str
+    #: `reconcilers.builders.config.config_hash` of the file and the key.
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """Everything outside the specification that the children of an instance depend on."""
+
+    shares: tuple[DeclaredShare, ...] = ()
+    claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))
+    #: None: the pod can't be built now, and one that runs is left alone.
+    pod: PodInputs | None = None

@@ -1,0 +1,42 @@
+"""The text of shares.yaml: the declared shares of an instance with the addresses of their data, to rebuild from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.storage import MetadataType
+from reconcilers.share.declared import DeclaredShare
+
+#: An object of the API may have 1 MiB; config.yaml and the rest of the ConfigMap need a part of it.
+MAX_BYTES = 900 * 1024
+
+
+def shares_file(instance: DittoFS, shares: Iterable[DeclaredShare]) -> str:
+    """The declared `shares` by path, without anything observed; only their names when all would be too much."""
+    ordered = sorted(shares)
+    text = _dump({"shares": [_entry(instance, share) for share in ordered]})
+    if len(text.encode()) <= MAX_BYTES:
+        return text
+    return _dump({"truncated": True, "names": [share.name for share in ordered]})
+
+
+def _entry(instance: DittoFS, share: DeclaredShare) -> dict[str, Any]:
+    stores = {"metadata": names.metadata_store(share.path), "local": names.PAYLOAD_STORE}
+    match instance.spec.metadata.type:
+        case MetadataType.BADGER:
+            stores["metadataPath"] = names.badger_directory(share.path)
+        case MetadataType.SQLITE:
+            stores["metadataPath"] = names.sqlite_file(share.path)
+        case MetadataType.MEMORY:
+            pass
+    return {**share.as_document(), "stores": stores}
+
+
+def _dump(document: dict[str, Any]) -> str:
+    # Without line folding: a path or name must be found by grep. In C, since a thousand shares take a second else.
+    return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False, width=2**20)

@@ -1,0 +1,1 @@
+"""The reconciler of DittoFS: one custom resource becomes one running, described file server."""

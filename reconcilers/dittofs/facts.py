@@ -1,0 +1,141 @@
+"""What one pass observed about an instance: frozen values read out of caches, with nothing left of the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any
+
+from informers.resource import View
+from reconcilers import names
+
+REVISION_LABEL = "controller-revision-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulSetFacts:
+    """How far the StatefulSet is."""
+
+    generation: int
+    observed_generation: int
+    #: What its spec asks for, and what its status counts.
+    wanted: int
+    existing: int
+    ready: int
+    update_revision: str
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether its controller has seen the specification that it has now."""
+        return self.observed_generation >= self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """The state of the one pod and of its container."""
+
+    name: str
+    ready: bool
+    deleting: bool
+    revision: str
+    #: Why the container waits (`ImagePullBackOff`), in the words of the kubelet; empty when it doesn't.
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    #: With what the container ended the last time; None: it has not ended yet.
+    exit_code: int | None = None
+    restarts: int = 0
+    image: str = ""
+    image_id: str = ""
+
+
+class ServerState(StrEnum):
+    """What came of asking the server."""
+
+    #: The pod is not ready, so nobody asked.
+    NOT_ASKED = auto()
+    #: No answer, or none in time.
+    UNREACHABLE = auto()
+    #: It answers but takes neither the password in force nor the wanted one.
+    LOCKED_OUT = auto()
+    #: It answers and refuses a call that should work.
+    REFUSED = auto()
+    #: It answers, and the login works.
+    ANSWERS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server says about itself."""
+
+    state: ServerState = ServerState.NOT_ASKED
+    #: Why not, for a person; empty when it answers.
+    message: str = ""
+    #: The answer of `GET /health`: healthy or degraded.
+    health: str = ""
+    #: The health of each enabled adapter: nfs and smb to healthy, unhealthy, unknown …
+    adapters: Mapping[str, str] | None = None
+    #: Whether NFSv4 clients are still reclaiming their state after a restart.
+    grace_period: bool = False
+    #: The paths of the declared shares that the server does not have.
+    missing_shares: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the way of the desired state: a stable reason, and a message with the remedy."""
+
+    reason: str
+    message: str
+
+
+def stateful_set_facts(stateful_set: View | None) -> StatefulSetFacts | None:
+    """What `stateful_set` says; None when there is none."""
+    if stateful_set is None:
+        return None
+    status = stateful_set.get("status") or {}
+    return StatefulSetFacts(
+        generation=int(stateful_set["metadata"].get("generation") or 0),
+        observed_generation=int(status.get("observedGeneration") or 0),
+        wanted=int(stateful_set["spec"].get("replicas", 1)),
+        existing=int(status.get("replicas") or 0),
+        ready=int(status.get("readyReplicas") or 0),
+        update_revision=str(status.get("updateRevision") or ""),
+    )
+
+
+def pod_facts(pod: View | None) -> PodFacts | None:
+    """What `pod` says; None when there is none."""
+    if pod is None:
+        return None
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    container = _container_status(status)
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return PodFacts(
+        name=str(metadata["name"]),
+        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ()),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        revision=str((metadata.get("labels") or {}).get(REVISION_LABEL) or ""),
+        waiting_reason=str(waiting.get("reason") or ""),
+        waiting_message=str(waiting.get("message") or ""),
+        exit_code=_exit_code(container),
+        restarts=int(container.get("restartCount") or 0),
+        image=str(container.get("image") or ""),
+        image_id=str(container.get("imageID") or ""),
+    )
+
+
+def _container_status(status: View) -> Mapping[str, Any]:
+    for container in status.get("containerStatuses") or ():
+        if container.get("name") == names.CONTAINER:
+            found: Mapping[str, Any] = container
+            return found
+    return {}
+
+
+def _exit_code(container: Mapping[str, Any]) -> int | None:
+    for state in (container.get("state") or {}, container.get("lastState") or {}):
+        terminated = state.get("terminated")
+        if terminated is not None:
+            return int(terminated.get("exitCode") or 0)
+    return None

@@ -1,0 +1,155 @@
+"""What the builders give, byte for byte: a change here is a change that restarts or rewrites users' objects.
+
+`DITTOFS_WRITE_GOLDEN=1` writes the files anew; the difference is then for a person to judge.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import yaml
+
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.builders import secrets
+from reconcilers.builders.children import Child, wanted_children
+from reconcilers.builders.inputs import BuildFacts, ObservedClaim, PodInputs
+from reconcilers.share.declared import DeclaredShare
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "dittofs"
+
+INPUTS = PodInputs(jwt_secret_name="demo-jwt-secret", jwt_secret_key="jwt-secret", config_hash="c0ffee")
+SHARES = (
+    DeclaredShare(
+        path="/export", name="export", enabled=True, read_only=False, default_permission="none", quota="", squash=""
+    ),
+    DeclaredShare(
+        path="/a/b",
+        name="nested",
+        enabled=False,
+        read_only=True,
+        default_permission="read",
+        quota="100Gi",
+        squash="all_to_guest",
+    ),
+)
+
+#: The name of each golden file, the specification, and the facts.
+CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
+    "default": ({}, BuildFacts(pod=INPUTS)),
+    "shares": ({}, BuildFacts(pod=INPUTS, shares=SHARES)),
+    "sqlite-with-shares": (
+        {"metadata": {"type": "sqlite"}},
+        BuildFacts(pod=INPUTS, shares=SHARES),
+    ),
+    "memory": (
+        {"metadata": {"type": "memory"}, "payload": {"type": "memory"}},
+        BuildFacts(pod=INPUTS, shares=SHARES),
+    ),
+    "everything": (
+        {
+            "image": "registry.example/dittofs@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "imagePullPolicy": "Always",
+            "imagePullSecrets": [{"name": "pull"}],
+            "replicas": 0,
+            "database": {"sqlite": {"storage": {"size": "2Gi", "storageClassName": "fast"}}},
+            "metadata": {
+                "badger": {"blockCacheMB": 128, "indexCacheMB": 256},
+                "storage": {"size": "20Gi", "storageClassName": "fast"},
+            },
+            "payload": {"storage": {"size": 1099511627776, "storageClassName": "slow"}},
+            "adapters": {
+                "nfs": {
+                    "port": 12049,
+                    "service": {
+                        "type": "LoadBalancer",
+                        "annotations": {"b.example/y": "2", "a.example/x": "1"},
+                        "loadBalancerClass": "example.com/lb",
+                        "loadBalancerSourceRanges": ["10.0.0.0/8"],
+                        "externalTrafficPolicy": "Local",
+                        "nodePort": 32049,
+                    },
+                },
+                "smb": {"enabled": True, "port": 1445, "service": {"type": "NodePort", "nodePort": 30445}},
+                "api": {"port": 443},
+            },
+            "auth": {
+                "adminSecretRef": {"name": "own-admin"},
+                "jwtSecretRef": {"name": "own-jwt", "key": "signing"},
+                "accessTokenDuration": "5m",
+                "refreshTokenDuration": "24h",
+            },
+            "logging": {"level": "DEBUG", "format": "text"},
+            "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+            "shutdownTimeout": "1m30s",
+            "volumeRetention": "Delete",
+        },
+        BuildFacts(
+            pod=PodInputs(jwt_secret_name="own-jwt", jwt_secret_key="signing", config_hash="c0ffee"), shares=SHARES
+        ),
+    ),
+    "grown-claims": (
+        {"metadata": {"storage": {"size": "20Gi"}}},
+        BuildFacts(
+            pod=INPUTS,
+            claims=MappingProxyType(
+                {
+                    "demo-controlplane": ObservedClaim("5Gi", ("ReadWriteOncePod",), "hand-made"),
+                    "demo-metadata": ObservedClaim("10Gi", ("ReadWriteOnce",)),
+                    "demo-payload": ObservedClaim("50Gi", ("ReadWriteOnce",)),
+                }
+            ),
+        ),
+    ),
+    "pod-left-alone": ({}, BuildFacts()),
+}
+
+
+def instance(spec: dict[str, Any]) -> DittoFS:
+    return DittoFS.from_view(
+        {
+            "apiVersion": "dittofs.dittofs.io/v1alpha1",
+            "kind": "DittoFS",
+            "metadata": {"name": "demo", "namespace": "storage", "uid": "11111111-2222-3333-4444-555555555555"},
+            "spec": spec,
+        }
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_children_are_as_recorded(case: str) -> None:
+    spec, facts = CASES[case]
+
+    text = rendered(wanted_children(instance(spec), facts))
+
+    assert_golden(f"{case}.yaml", text)
+
+
+@pytest.mark.parametrize("retention", ["Retain", "Delete"])
+def test_secrets_are_as_recorded(retention: str) -> None:
+    owner = instance({"volumeRetention": retention})
+
+    manifests = [secrets.jwt_secret(owner, "k" * 43), secrets.admin_secret(owner, "not-a-real-password")]
+
+    assert_golden(f"secrets-{retention.lower()}.yaml", yaml.safe_dump_all(manifests, sort_keys=False))
+
+
+def test_no_golden_file_is_left_over() -> None:
+    expected = {f"{case}.yaml" for case in CASES} | {"secrets-retain.yaml", "secrets-delete.yaml"}
+
+    assert {path.name for path in GOLDEN.iterdir()} == expected
+
+
+def rendered(children: list[Child]) -> str:
+    return yaml.safe_dump_all([child.manifest for child in children], sort_keys=False, width=120)
+
+
+def assert_golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("DITTOFS_WRITE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
