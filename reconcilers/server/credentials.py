@@ -17,9 +17,6 @@ from reconcilers import names
 from reconcilers.api.resources import SECRET
 from reconcilers.server.session import Credentials
 
-USERNAME_KEY = "username"
-PASSWORD_KEY = "password"  # noqa: S105 - the name of the key in the Secret
-
 
 class CredentialsMissing(Exception):
     """The Secret with the credentials is not there, or not whole; the text says which and what to do."""
@@ -84,7 +81,7 @@ def _version(secret: View) -> tuple[str, str]:
 def _parse(name: str, secret: Mapping[str, object]) -> Credentials:
     data = secret.get("data")
     data = data if isinstance(data, Mapping) else {}
-    return Credentials(_value(name, data, USERNAME_KEY), _value(name, data, PASSWORD_KEY))
+    return Credentials(_value(name, data, names.ADMIN_USERNAME_KEY), _value(name, data, names.ADMIN_PASSWORD_KEY))
 
 
 def _value(name: str, data: Mapping[str, object], key: str) -> str:

@@ -1,0 +1,62 @@
+"""The way from a DittoFS object to a session with its server."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from informers.resource import ObjectKey
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.server.session import Credentials, ServerSession, Sessions
+
+
+class CredentialsReader(Protocol):
+    """Gives the credentials in force of an instance (`reconcilers.server.credentials.CredentialsSource`)."""
+
+    def get(self, instance: ObjectKey) -> Credentials:
+        """The credentials; raises CredentialsMissing."""
+
+
+class ServerAccess:
+    """Opens sessions with the servers of instances."""
+
+    def __init__(self, *, sessions: Sessions, credentials: CredentialsReader) -> None:
+        self._sessions = sessions
+        self._credentials = credentials
+
+    def open(self, instance: DittoFS) -> ServerSession:
+        """The session with the server of `instance`, which must be reachable (see `is_reachable`). Sends nothing.
+
+        Raises CredentialsMissing, or a `ClientError` when its Secret can't be read.
+        """
+        endpoint = instance.status.endpoints.api
+        if endpoint is None:
+            raise ValueError("the instance has no API endpoint yet")
+        # The address rather than the name: it works outside the cluster's DNS too, and the name goes as Host.
+        address = _bracketed(endpoint.cluster_ip or endpoint.host)
+        host = names.service_host(names.api_service(instance.metadata.name), instance.metadata.namespace)
+        return self._sessions.get(
+            instance.key,
+            base_url=f"http://{address}:{endpoint.port}",
+            host=host,
+            credentials=self._credentials.get(instance.key),
+        )
+
+
+def is_reachable(instance: DittoFS) -> bool:
+    """Whether the operator can log in to the server of `instance`: all that shares wait for (decisions A3)."""
+    endpoint = instance.status.endpoints.api
+    return instance.status.api_reachable and endpoint is not None and bool(endpoint.cluster_ip or endpoint.host)
+
+
+def mount_line(instance: DittoFS, path: str) -> str:
+    """The command that mounts the share `path`, for a person to paste (decisions C8); empty without NFS."""
+    endpoint = instance.status.endpoints.nfs
+    address = "" if endpoint is None else endpoint.address or endpoint.cluster_ip or endpoint.host
+    if endpoint is None or not address:
+        return ""
+    return f"mount -t nfs -o vers=4.1,port={endpoint.port},proto=tcp {_bracketed(address)}:{path} /mnt"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

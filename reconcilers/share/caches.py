@@ -1,0 +1,132 @@
+"""What the share reconciler reads and writes through, and the indexes and mappers that its wiring needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from informers.event import Added, Event, Updated, states
+from informers.mapper import Mapper
+from informers.resource import Manifest, ObjectKey, Resource, View
+from reconcilers.share.declared import instance_name, share_path
+
+#: Indexes that the informer of DittoFSShares must have: see `SHARE_INDEXERS`.
+BY_INSTANCE = "instance"
+BY_INSTANCE_AND_PATH = "instance-and-path"
+
+
+class Cache(Protocol):
+    """The indexed, read-only objects of one informer (`informers.store.Store`)."""
+
+    def get(self, key: ObjectKey) -> View | None:
+        """The object named `key`, None when there is none."""
+
+    def by_index(self, index: str, value: str) -> Iterable[View]:
+        """The objects that `index` files under `value`."""
+
+
+class ApiWriter(Protocol):
+    """The writes that are made to the API server (`informers.client.Client`)."""
+
+    def apply(
+        self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
+    ) -> Manifest:
+        """Server-side apply."""
+
+    def json_patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        operations: list[dict[str, Any]],
+        *,
+        field_manager: str,
+        subresource: str = "",
+    ) -> Manifest:
+        """RFC 6902."""
+
+    def merge_patch(
+        self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
+    ) -> Manifest:
+        """RFC 7386."""
+
+
+class Recorder(Protocol):
+    """Tells people what was done (`informers.events.EventRecorder`)."""
+
+    def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        """Something that is as it should be."""
+
+    def warning(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        """Something that a person should look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCaches:
+    """The caches that the share reconciler reads."""
+
+    instances: Cache
+    shares: Cache
+
+
+def instance_key(share: View) -> ObjectKey:
+    """The key of the DittoFS that `share` belongs to."""
+    return ObjectKey(str(share["metadata"].get("namespace") or ""), instance_name(share))
+
+
+def instance_index_value(instance: ObjectKey) -> str:
+    """Where BY_INSTANCE files the shares of `instance`."""
+    return str(instance)
+
+
+def path_index_value(instance: ObjectKey, path: str) -> str:
+    """Where BY_INSTANCE_AND_PATH files the shares of `instance` at `path`."""
+    return f"{instance}:{path}"
+
+
+SHARE_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {
+    BY_INSTANCE: lambda share: (instance_index_value(instance_key(share)),),
+    BY_INSTANCE_AND_PATH: lambda share: (path_index_value(instance_key(share), share_path(share)),),
+}
+
+
+def instance_of_share(event: Event) -> tuple[ObjectKey, ...]:
+    """From an event of a DittoFSShare to its instance."""
+    return tuple(dict.fromkeys(instance_key(share) for share in states(event)))
+
+
+def shares_of_instance(shares: Cache) -> Mapper:
+    """From an event of a DittoFS to its shares, if it changed anything that they depend on."""
+
+    def mapper(event: Event) -> Iterable[ObjectKey]:
+        if isinstance(event, Updated) and _facts(event.old) == _facts(event.new):
+            return ()
+        value = instance_index_value(ObjectKey.of(states(event)[-1]))
+        return tuple(ObjectKey.of(share) for share in shares.by_index(BY_INSTANCE, value))
+
+    return mapper
+
+
+def shares_of_same_path(shares: Cache) -> Mapper:
+    """From a DittoFSShare that goes to the others of its path on its instance: one of them may take it over."""
+
+    def mapper(event: Event) -> Iterable[ObjectKey]:
+        share = states(event)[-1]
+        if isinstance(event, Added) or (isinstance(event, Updated) and not share["metadata"].get("deletionTimestamp")):
+            return ()
+        value = path_index_value(instance_key(share), share_path(share))
+        others = (ObjectKey.of(other) for other in shares.by_index(BY_INSTANCE_AND_PATH, value))
+        return tuple(key for key in others if key != ObjectKey.of(share))
+
+    return mapper
+
+
+def _facts(instance: View) -> tuple[object, ...]:
+    metadata, status = instance["metadata"], instance.get("status") or {}
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        bool(metadata.get("deletionTimestamp")),
+        status.get("apiReachable"),
+        status.get("endpoints"),
+    )

@@ -1,0 +1,108 @@
+"""What becomes of a share on the server when its DittoFSShare goes: it is disabled, and everything of it stays.
+
+Rows, files and snapshots wait for a new DittoFSShare of the same path (decisions A8). An absent server does not hold
+the object for long (decisions C12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from informers.clock import Clock
+from informers.resource import ObjectKey, View
+from informers.result import Backoff, Done, RequeueAfter, Result
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
+from reconcilers.server.credentials import CredentialsMissing
+from reconcilers.server.errors import NotFound, ServerError
+from reconcilers.server.rows import Share
+from reconcilers.server.session import ServerSession
+from reconcilers.share.access import ServerAccess, is_reachable
+from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ApiWriter, Recorder, ShareCaches, path_index_value
+from reconcilers.share.finalizer import drop_finalizer, has_finalizer
+
+#: How long an unreachable server may hold a deleted DittoFSShare, from its deletionTimestamp on.
+PATIENCE_S = 60.0
+#: How often it is tried until then; even steps, so that the end is not overshot by a grown delay.
+RETRY_EVERY_S = 5.0
+
+
+class Deletion:
+    """Cleans up after deleted DittoFSShares."""
+
+    def __init__(
+        self,
+        *,
+        caches: ShareCaches,
+        client: ApiWriter,
+        recorder: Recorder,
+        access: ServerAccess,
+        clock: Clock,
+        report: Callable[[View, DittoFSShare, str], None],
+    ) -> None:
+        self._caches = caches
+        self._client = client
+        self._recorder = recorder
+        self._access = access
+        self._clock = clock
+        self._report = report
+
+    def step(self, view: View, share: DittoFSShare, instance: DittoFS | None) -> Result:
+        """One attempt to let `share` go."""
+        if not has_finalizer(view):
+            return Done()
+        if instance is None or instance.deleting or self._has_heir(share):
+            return self._let_go(view)
+        try:
+            if not is_reachable(instance):
+                return self._wait(view, share, "the server is not reachable")
+            self._disable(view, share, self._access.open(instance))
+        except (ServerError, CredentialsMissing) as error:
+            return self._wait(view, share, str(error))
+        return self._let_go(view)
+
+    def _disable(self, view: View, share: DittoFSShare, session: ServerSession) -> None:
+        row = session.share(share.path)
+        if row is None or not row.enabled or not self._is_ours(share, row, session):
+            return
+        try:
+            session.disable_share(share.path)
+        except NotFound:
+            note = (
+                f'the server has the share "{share.path}" but did not load it, so it can\'t be disabled: '
+                "a restarted server may serve it again"
+            )
+            self._recorder.warning(view, "LeftBehind", note)
+            return
+        note = f'disabled the share "{share.path}" on the server; its files stay for a new DittoFSShare of this path'
+        self._recorder.normal(view, "Deleted", note)
+
+    def _is_ours(self, share: DittoFSShare, row: Share, session: ServerSession) -> bool:
+        if row.id == share.status.share_id:
+            return True
+        # Made by us in a pass that died before it wrote the status; what somebody else made stays as it is.
+        store = session.metadata_store(row.metadata_store_id)
+        return store is not None and store.name == names.metadata_store(share.path)
+
+    def _has_heir(self, share: DittoFSShare) -> bool:
+        instance = ObjectKey(share.metadata.namespace, share.spec.instance_ref.name)
+        same_path = self._caches.shares.by_index(BY_INSTANCE_AND_PATH, path_index_value(instance, share.path))
+        return any(not other["metadata"].get("deletionTimestamp") for other in same_path)
+
+    def _wait(self, view: View, share: DittoFSShare, reason: str) -> Result:
+        asked_at = datetime.fromisoformat(share.metadata.deletion_timestamp or "")
+        left_s = PATIENCE_S - (self._clock.now() - asked_at).total_seconds()
+        if left_s > 0:
+            self._report(view, share, f"the share can't be disabled on the server: {reason}")
+            return RequeueAfter(min(RETRY_EVERY_S, left_s))
+        note = (
+            f'gave up after {PATIENCE_S:g} s to disable the share "{share.path}" on the server ({reason}): '
+            "once the server runs again it may serve the share"
+        )
+        self._recorder.warning(view, "ServerUnreachableLeftBehind", note)
+        return self._let_go(view)
+
+    def _let_go(self, view: View) -> Result:
+        return Done() if drop_finalizer(view, self._client) else Backoff("the object changed meanwhile")

@@ -1,0 +1,81 @@
+"""What a DittoFSShare asks of its server, in the server's words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.scalars import parse_bytes
+from reconcilers.api.share import DittoFSShare
+from reconcilers.api.storage import MetadataType, PayloadType
+
+#: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
+#: memory (decisions A5), so that the volume and the quota are the limits.
+LOCAL_STORE_MAX_BYTES = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDefinition:
+    """A store as it is created; a store that exists is never changed (dittofs-server 3.1)."""
+
+    name: str
+    type: str
+    config: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where its files are in the pod; empty for a store without files."""
+        return str(self.config.get("path", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredShare:
+    """A share as its specification wants it. `quota_bytes` 0: no quota."""
+
+    path: str
+    enabled: bool
+    read_only: bool
+    default_permission: str
+    quota_bytes: int
+    squash: str
+    metadata_store: StoreDefinition
+    local_store: StoreDefinition
+
+
+def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
+    """What `share` asks of the server of `instance`."""
+    spec = share.spec
+    return DesiredShare(
+        path=share.path,
+        enabled=spec.enabled,
+        read_only=spec.read_only,
+        default_permission=spec.default_permission.value,
+        quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
+        squash=spec.nfs.squash.value,
+        metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
+        local_store=_local_store(instance.spec.payload.type),
+    )
+
+
+def _metadata_store(path: str, kind: MetadataType) -> StoreDefinition:
+    # No cache sizes here: a row is never changed, so they stay with the process settings, which can be.
+    name = names.metadata_store(path)
+    match kind:
+        case MetadataType.BADGER:
+            return StoreDefinition(name, kind.value, {"path": names.badger_directory(path)})
+        case MetadataType.SQLITE:
+            return StoreDefinition(name, kind.value, {"path": names.sqlite_file(path)})
+        case MetadataType.MEMORY:
+            return StoreDefinition(name, kind.value, {})
+
+
+def _local_store(kind: PayloadType) -> StoreDefinition:
+    match kind:
+        case PayloadType.FILESYSTEM:
+            config = {"path": names.PAYLOAD_MOUNT, "max_size": LOCAL_STORE_MAX_BYTES}
+            return StoreDefinition(names.PAYLOAD_STORE, "fs", config)
+        case PayloadType.MEMORY:
+            return StoreDefinition(names.PAYLOAD_STORE, "memory", {})

@@ -1,0 +1,66 @@
+"""Does the steps of a plan on a server, and says in the words of the custom resource what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from reconcilers.server.client import ServerClient
+from reconcilers.server.errors import NotFound
+from reconcilers.share.plan import (
+    ConfirmQuota,
+    CreateShare,
+    DisableShare,
+    EnableShare,
+    EnsureLocalStore,
+    EnsureMetadataStore,
+    PatchNfsConfig,
+    Step,
+    UpdateShare,
+)
+
+#: The server's names of fields, as the custom resource names them.
+_FIELDS: Mapping[str, str] = {
+    "read_only": "readOnly",
+    "default_permission": "defaultPermission",
+    "quota_bytes": "quota.size",
+}
+
+
+def execute(step: Step, *, path: str, server: ServerClient) -> None:
+    """Do `step` for the share at `path`. Raises a `ServerError`; every step can be done again."""
+    match step:
+        case EnsureMetadataStore(definition):
+            server.create_metadata_store(definition.name, store_type=definition.type, config=definition.config)
+        case EnsureLocalStore(definition):
+            server.create_local_store(definition.name, store_type=definition.type, config=definition.config)
+        case CreateShare(metadata_store, local_store, fields):
+            server.create_share(path, metadata_store=metadata_store, local_store=local_store, fields=fields)
+        case UpdateShare(fields):
+            server.update_share(path, fields=fields)
+        case ConfirmQuota(quota_bytes):
+            server.update_share(path, fields={"quota_bytes": str(quota_bytes)})
+        case PatchNfsConfig(squash):
+            server.patch_share_nfs_config(path, squash=squash)
+        case EnableShare():
+            server.enable_share(path)
+        case DisableShare():
+            # A share that could not be loaded lets nobody in; the server answers 404 for it.
+            with suppress(NotFound):
+                server.disable_share(path)
+
+
+def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
+    """The fields of the specification that `steps` changed on the server, in their order; none for a quiet check."""
+    fields: list[str] = []
+    for step in steps:
+        match step:
+            case UpdateShare(changed):
+                fields += [_FIELDS[name] for name in changed]
+            case PatchNfsConfig():
+                fields.append("nfs.squash")
+            case EnableShare() | DisableShare():
+                fields.append("enabled")
+            case EnsureMetadataStore() | EnsureLocalStore() | CreateShare() | ConfirmQuota():
+                pass
+    return tuple(dict.fromkeys(fields))

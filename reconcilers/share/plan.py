@@ -1,0 +1,165 @@
+"""From what is wanted and what the server has to the steps between them. Pure: steps are data, `execute` does them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconcilers.server.rows import Share, ShareNfsConfig, Store
+from reconcilers.server.sizes import same_size
+from reconcilers.share.desired import DesiredShare, StoreDefinition
+
+#: What the server gives a new share (dittofs-server 3.3).
+DEFAULT_SQUASH = "root_to_guest"
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureMetadataStore:
+    """Create the metadata store."""
+
+    definition: StoreDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureLocalStore:
+    """Create the local block store, which shares of the instance have in common."""
+
+    definition: StoreDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class CreateShare:
+    """Create the share on its stores; the server always creates it enabled."""
+
+    metadata_store: str
+    local_store: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateShare:
+    """Change fields of the share, named as the server names them."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmQuota:
+    """Send the quota again: what the server reports is rounded and may hide another one of the same look."""
+
+    quota_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatchNfsConfig:
+    """Change whom NFS clients act as."""
+
+    squash: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnableShare:
+    """Let clients in."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisableShare:
+    """Keep clients out."""
+
+
+Step = (
+    EnsureMetadataStore
+    | EnsureLocalStore
+    | CreateShare
+    | UpdateShare
+    | ConfirmQuota
+    | PatchNfsConfig
+    | EnableShare
+    | DisableShare
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the server has. The stores are looked up only while the share is absent, `nfs` only now and then."""
+
+    share: Share | None
+    metadata_store: Store | None = None
+    local_store: Store | None = None
+    nfs: ShareNfsConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMismatch:
+    """A store of our name is there but is not ours to use: it is of another type or at another place."""
+
+    message: str
+
+
+def plan(desired: DesiredShare, observed: Observed, *, confirm_quota: bool) -> tuple[Step, ...]:
+    """The steps from `observed` to `desired`, in order; none when the server has what is wanted.
+
+    With `confirm_quota` a quota that looks the same is sent again. Of a share that is not loaded only the row can be
+    changed: the server has no way to enable or disable it.
+    """
+    share = observed.share
+    if share is None:
+        return _creation(desired, observed)
+    steps: list[Step] = []
+    if share.loaded and share.enabled and not desired.enabled:
+        steps.append(DisableShare())  # first: whoever takes a share away wants clients out now
+    changed = _changed_fields(desired, share)
+    if changed:
+        steps.append(UpdateShare(changed))
+    if confirm_quota and desired.quota_bytes and "quota_bytes" not in changed:
+        steps.append(ConfirmQuota(desired.quota_bytes))
+    if observed.nfs is not None and observed.nfs.squash != desired.squash:
+        steps.append(PatchNfsConfig(desired.squash))
+    if share.loaded and desired.enabled and not share.enabled:
+        steps.append(EnableShare())  # last: clients come back to a share that is as it should be
+    return tuple(steps)
+
+
+def store_mismatch(definition: StoreDefinition, present: Store | None) -> StoreMismatch | None:
+    """Why the store `present` can't be the one of `definition`, None when it can.
+
+    Only type and place count: the server rounds numbers, and a store's other settings may be somebody's choice.
+    """
+    if present is None or (present.type == definition.type and present.path == definition.path):
+        return None
+    return StoreMismatch(
+        f'the server\'s store "{present.name}" is of type {present.type} at "{present.path}", '
+        f'wanted is {definition.type} at "{definition.path}": remove that store from the server or choose another path'
+    )
+
+
+def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    if observed.metadata_store is None:
+        steps.append(EnsureMetadataStore(desired.metadata_store))
+    if observed.local_store is None:
+        steps.append(EnsureLocalStore(desired.local_store))
+    fields: dict[str, Any] = {
+        "read_only": desired.read_only,
+        "default_permission": desired.default_permission,
+    }
+    if desired.quota_bytes:
+        fields["quota_bytes"] = str(desired.quota_bytes)
+    steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields))
+    if desired.squash != DEFAULT_SQUASH:
+        steps.append(PatchNfsConfig(desired.squash))
+    if not desired.enabled:
+        steps.append(DisableShare())
+    return tuple(steps)
+
+
+def _changed_fields(desired: DesiredShare, share: Share) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if share.read_only != desired.read_only:
+        fields["read_only"] = desired.read_only
+    if share.default_permission != desired.default_permission:
+        fields["default_permission"] = desired.default_permission
+    if not same_size(desired.quota_bytes, share.quota):
+        fields["quota_bytes"] = str(desired.quota_bytes) if desired.quota_bytes else ""
+    return fields

@@ -1,0 +1,136 @@
+"""The status of a DittoFSShare, decided from what one pass found. Pure: no client, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from informers.resource import Manifest
+from reconcilers.api.common import ConditionStatus
+from reconcilers.api.resources import DITTOFS_SHARE
+from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
+from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
+from reconcilers.server.rows import HEALTHY, Share
+
+
+@dataclass(frozen=True, slots=True)
+class ShareFacts:
+    """What is known of the share on its server: from this pass, or else from the last one that saw it."""
+
+    share_id: str = ""
+    adopted: bool = False
+    metadata_store: str = ""
+    local_store: str = ""
+    mount: str = ""
+
+    @classmethod
+    def of_status(cls, share: DittoFSShare) -> ShareFacts:
+        """What the last pass wrote down."""
+        status = share.status
+        return cls(status.share_id, status.adopted, status.stores.metadata, status.stores.local, status.mount)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one pass found: a phase, the conditions it rests on, and the facts."""
+
+    phase: SharePhase
+    instance_ready: Condition
+    synced: Condition
+    facts: ShareFacts
+    #: What stands between a share that is in sync and its clients; None: nothing.
+    obstacle: Condition | None = None
+
+
+INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
+
+
+def in_sync(share: Share, facts: ShareFacts) -> Findings:
+    """The server has what is wanted; whether clients can use it, `share` says."""
+    synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    if not share.enabled:
+        obstacle = false(ShareCondition.READY, "Disabled", "spec.enabled is false: clients can't use the share")
+        return Findings(SharePhase.DISABLED, INSTANCE_REACHABLE, synced, facts, obstacle)
+    if share.health.status != HEALTHY:
+        words = f"the server reports the share as {share.health.status}"
+        message = f"{words}: {share.health.message}" if share.health.message else words
+        obstacle = false(ShareCondition.READY, "ShareUnhealthy", message)
+        return Findings(SharePhase.DEGRADED, INSTANCE_REACHABLE, synced, facts, obstacle)
+    return Findings(SharePhase.READY, INSTANCE_REACHABLE, synced, facts)
+
+
+def out_of_sync(share: DittoFSShare, facts: ShareFacts, *, reason: str, message: str, certain: bool = True) -> Findings:
+    """The server is reachable but does not have what is wanted, or (not `certain`) nobody could tell."""
+    condition = false if certain else unknown
+    return Findings(
+        phase=SharePhase.DEGRADED if share.status.share_id else SharePhase.PENDING,
+        instance_ready=INSTANCE_REACHABLE,
+        synced=condition(ShareCondition.SYNCED, reason, message),
+        facts=facts,
+    )
+
+
+def without_instance(share: DittoFSShare, phase: SharePhase, *, reason: str, message: str) -> Findings:
+    """The server can't be asked: `reason` says why."""
+    return Findings(
+        phase=phase,
+        instance_ready=false(ShareCondition.INSTANCE_READY, reason, message),
+        synced=unknown(ShareCondition.SYNCED, reason, "not compared with the server"),
+        facts=ShareFacts.of_status(share),
+    )
+
+
+def suspended(share: DittoFSShare, *, message: str) -> Findings:
+    """Nobody looks at the server: what was known stays, and is marked as not compared."""
+    known = next((c for c in share.status.conditions if c.type == ShareCondition.INSTANCE_READY), None)
+    instance_ready = (
+        unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
+        if known is None
+        else Condition(known.type, known.status, known.reason, known.message)
+    )
+    return Findings(
+        phase=SharePhase.SUSPENDED,
+        instance_ready=instance_ready,
+        synced=unknown(ShareCondition.SYNCED, "Suspended", message),
+        facts=ShareFacts.of_status(share),
+    )
+
+
+def settled(share: DittoFSShare) -> bool:
+    """Whether the last pass left the server in sync with this very specification."""
+    synced = next((c for c in share.status.conditions if c.type == ShareCondition.SYNCED), None)
+    return (
+        synced is not None
+        and synced.status is ConditionStatus.TRUE
+        and synced.observed_generation == share.metadata.generation
+    )
+
+
+def status_manifest(share: DittoFSShare, findings: Findings, *, now: datetime) -> Manifest:
+    """What to apply to the status subresource of `share`."""
+    parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
+    ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
+    facts = findings.facts
+    status: dict[str, Any] = {
+        "observedGeneration": share.metadata.generation,
+        "ready": ready.holds,
+        "phase": findings.phase.value,
+        "shareID": facts.share_id,
+        "adopted": facts.adopted,
+        "stores": {"metadata": facts.metadata_store, "local": facts.local_store},
+        "path": share.path,
+        "mount": facts.mount,
+        "conditions": to_status(
+            (ready, findings.instance_ready, findings.synced),
+            previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
+            observed_generation=share.metadata.generation,
+            now=now,
+        ),
+    }
+    return {
+        "apiVersion": DITTOFS_SHARE.api_version,
+        "kind": DITTOFS_SHARE.kind,
+        "metadata": {"name": share.metadata.name, "namespace": share.metadata.namespace},
+        "status": status,
+    }
