@@ -114,7 +114,13 @@ def as_yaml() -> str:
 
 def dump(*manifests: Manifest) -> str:
     """`manifests` as YAML documents: the order of keys is theirs, the same input gives the same text."""
-    return yaml.dump_all(manifests, Dumper=_Dumper, explicit_start=True, sort_keys=False, width=120, allow_unicode=True)
+    return "".join(f"---\n{dump_part(manifest)}" for manifest in manifests)
+
+
+def dump_part(part: Any) -> str:  # noqa: ANN401 - JSON of any shape
+    """The JSON `part` as YAML, without the mark of a document's start."""
+    text: str = yaml.dump(part, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return text
 
 
 def _structural(source: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
