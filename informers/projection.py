@@ -1,0 +1,58 @@
+"""What of an object is kept in memory: a trimmed, deeply read-only view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from informers.resource import Manifest, Resource, View
+from informers.view import freeze
+
+Transform = Callable[[Manifest], Manifest]
+
+_METADATA_KIND = "PartialObjectMetadata"
+_METADATA_GROUP = "meta.k8s.io"
+
+
+class Projection:
+    """Turns objects of `resource`, as the API server sends them, into what the store keeps.
+
+    Of metadata.managedFields only the entries of `field_manager` stay (none when it is empty). `transform` then may
+    drop more; it must be idempotent and keep metadata's name, namespace, uid and resourceVersion.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        metadata_only: bool = False,
+        field_manager: str = "",
+        transform: Transform | None = None,
+    ) -> None:
+        self._resource = resource
+        self._metadata_only = metadata_only
+        self._field_manager = field_manager
+        self._transform = transform
+
+    def accepts(self, obj: Mapping[str, Any]) -> bool:
+        """Whether `obj` is a named object of the expected kind; items of a list may leave their kind out."""
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+            return False
+        kind, api_version = obj.get("kind"), obj.get("apiVersion")
+        if self._metadata_only:
+            # never take whole objects where only metadata was asked for: these may be Secrets
+            return kind == _METADATA_KIND and str(api_version).partition("/")[0] == _METADATA_GROUP
+        return kind in (None, self._resource.kind) and api_version in (None, self._resource.api_version)
+
+    def view(self, obj: Manifest) -> View:
+        """The view of `obj`, which is consumed: the caller must not use it afterwards."""
+        obj["apiVersion"], obj["kind"] = self._resource.api_version, self._resource.kind
+        managed = obj["metadata"].pop("managedFields", None) or ()
+        kept = [entry for entry in managed if entry.get("manager") == self._field_manager]
+        if kept and self._field_manager:
+            obj["metadata"]["managedFields"] = kept
+        if self._transform is not None:
+            obj = self._transform(obj)
+        view: View = freeze(obj)
+        return view
