@@ -1,0 +1,314 @@
+"""What the API server takes and refuses, with the message that a user reads."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
+from tests.support.crd_admission import Refused, admit, manifest
+
+Spec = dict[str, Any]
+
+MEMORY: Spec = {"metadata": {"type": "memory"}, "payload": {"type": "memory"}}
+SIZE = "must be a quantity of at least 1Mi, such as 10Gi"
+DURATION = "must be a positive duration such as 30s, 15m or 168h (units ms, s, m, h; days are not known)"
+PORTS = (
+    "adapters.nfs.port, adapters.smb.port and adapters.api.port must differ among the enabled ones; change one of them"
+)
+GROW = "size can only grow; a volume cannot shrink"
+CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
+
+
+def _payload(**storage: Any) -> Spec:
+    return {"payload": {"storage": storage}}
+
+
+def _service(adapter: str = "nfs", **service: Any) -> Spec:
+    return {"adapters": {adapter: {"service": service}}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        MEMORY,
+        {"database": None, "metadata": None, "payload": {"storage": {"storageClassName": None}}},
+        {"database": {"sqlite": {}}},
+        {"database": {"sqlite": {"storage": {"storageClassName": "fast"}}}},
+        _payload(size="1.5Gi"),
+        _payload(size=10 * 1024**3),
+        _payload(size="1Mi"),
+        {"shutdownTimeout": "1h30m"},
+        {"shutdownTimeout": "500ms"},
+        {"replicas": 0},
+        {"image": "registry.example:5000/a/dittofs@sha256:0123456789abcdef"},
+        {"adapters": {"smb": {"port": 2049}}},
+        {"adapters": {"nfs": {"enabled": False}, "smb": {"enabled": True, "port": 2049}}},
+        {"adapters": {"api": {"port": 443}}},
+        _service(type="LoadBalancer", loadBalancerClass="a/b", loadBalancerSourceRanges=["10.0.0.0/8", "fd00::/8"]),
+        _service(type="NodePort", nodePort=32049, externalTrafficPolicy="Local"),
+        _service(loadBalancerSourceRanges=[]),
+        {"resources": {"requests": {"cpu": "500m", "memory": 1073741824}, "limits": {"cpu": 2}}},
+        {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
+        {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
+    ],
+    ids=str,
+)
+def test_a_good_dittofs_is_taken(spec: Spec) -> None:
+    admit(DittoFS, manifest(DittoFS, spec))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+        ({"payload": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+        ({"metadata": {"type": "postgres"}}, 'spec.metadata.type: Unsupported value: "postgres"'),
+        ({"payload": {"type": "s3"}}, 'spec.payload.type: Unsupported value: "s3"'),
+        ({"database": {}}, "spec.database.sqlite: Required value"),
+        *((_payload(size=size), SIZE) for size in ("abc", "10GB", "0Gi", "-1Gi", "500m", 5, "")),
+        *(({"shutdownTimeout": text}, DURATION) for text in ("30", "1d", "0s", "-5s", "", "99999999h")),
+        ({"auth": {"accessTokenDuration": "7d"}}, f'spec.auth.accessTokenDuration: Invalid value: "7d": {DURATION}'),
+        ({"replicas": 2}, "spec.replicas: Invalid value: 2: "),
+        ({"replicas": -1}, "spec.replicas: Invalid value: -1: "),
+        ({"image": "dittofs v1"}, "must be a container image such as marmos91c/dittofs:v0.29.0"),
+        ({"image": ""}, "spec.image: Invalid value"),
+        ({"adapters": {"smb": {"enabled": True, "port": 2049}}}, PORTS),
+        ({"adapters": {"api": {"port": 2049}}}, PORTS),
+        ({"adapters": {"smb": {"enabled": True, "port": 8080}}}, PORTS),
+        ({"adapters": {"nfs": {"port": 0}}}, "spec.adapters.nfs.port: Invalid value: 0: "),
+        ({"adapters": {"nfs": {"port": 65536}}}, "spec.adapters.nfs.port: Invalid value: 65536: "),
+        (_service(loadBalancerClass="a/b"), "service.loadBalancerClass works with service.type LoadBalancer only"),
+        (
+            _service(type="NodePort", loadBalancerSourceRanges=["10.0.0.0/8"]),
+            "service.loadBalancerSourceRanges works with service.type LoadBalancer only",
+        ),
+        (_service(type="LoadBalancer", loadBalancerSourceRanges=["everyone"]), "loadBalancerSourceRanges[0]"),
+        (_service(nodePort=32049), "service.nodePort works with service.type NodePort or LoadBalancer only"),
+        (
+            _service("api", externalTrafficPolicy="Local"),
+            "service.externalTrafficPolicy works with service.type NodePort or LoadBalancer only",
+        ),
+        ({"resources": {"limits": {"memory": "lots"}}}, "must be a quantity such as 500m, 2 or 4Gi"),
+        ({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}, "spec.imagePullSecrets[1]: Duplicate value"),
+        ({"auth": {"jwtSecretRef": {"key": "jwt"}}}, "spec.auth.jwtSecretRef.name: Required value"),
+        ({"auth": {"jwtSecretRef": {"name": "Not_A_Name"}}}, "spec.auth.jwtSecretRef.name: Invalid value"),
+        ({"logging": {"level": "TRACE"}}, 'spec.logging.level: Unsupported value: "TRACE"'),
+        ({"volumeRetention": "Maybe"}, "spec.volumeRetention: Unsupported value"),
+    ],
+    ids=str,
+)
+def test_a_bad_dittofs_is_refused_with_the_field_and_the_remedy(spec: Spec, message: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFS, manifest(DittoFS, spec))
+
+    assert message in str(refusal.value)
+
+
+def test_a_bad_size_gives_one_message_only() -> None:
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFS, manifest(DittoFS, _payload(size="abc")), admit(DittoFS, manifest(DittoFS, {})))
+
+    assert str(refusal.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, _payload(size="51Gi")),
+        (_payload(size="10Gi"), _payload(size="10240Mi")),
+        ({}, {"replicas": 0, "image": "marmos91c/dittofs:v0.30.0", "suspend": True}),
+        ({}, {"adapters": {"smb": {"enabled": True}}}),
+        (_service(type="LoadBalancer", loadBalancerClass="a"), _service(type="ClusterIP")),
+        (_service(type="ClusterIP"), _service(type="LoadBalancer", loadBalancerClass="b")),
+        ({}, {"database": None}),
+        ({}, {"volumeRetention": "Delete"}),
+    ],
+    ids=str,
+)
+def test_a_change_that_can_be_made_is_taken(before: Spec, after: Spec) -> None:
+    admit(DittoFS, manifest(DittoFS, after), admit(DittoFS, manifest(DittoFS, before)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (_payload(size="10Gi"), _payload(size="9Gi"), f"spec.payload.storage.size: Invalid value: {GROW}"),
+        (_payload(size="60Gi"), {}, GROW),
+        (_payload(size="60Gi"), _payload(size=None), GROW),
+        ({}, {"database": {"sqlite": {"storage": {"size": "1Mi"}}}}, GROW),
+        ({}, {"metadata": {"storage": {"size": "1Gi"}}}, GROW),
+        ({}, _payload(storageClassName="fast"), CLASS),
+        (_payload(storageClassName="fast"), {}, CLASS),
+        (_payload(storageClassName="fast"), _payload(storageClassName="slow"), CLASS),
+        ({}, {"metadata": {"type": "sqlite"}}, "metadata.type is fixed; create a new DittoFS and restore into it"),
+        ({"metadata": {"type": "sqlite"}}, {"metadata": None}, "metadata.type is fixed"),
+        ({}, MEMORY, "payload.type is fixed; create a new DittoFS and restore into it"),
+        (
+            _service(type="LoadBalancer", loadBalancerClass="a"),
+            _service(type="LoadBalancer", loadBalancerClass="b"),
+            "service.loadBalancerClass is fixed while service.type is LoadBalancer",
+        ),
+        (
+            _service(type="LoadBalancer", loadBalancerClass="a"),
+            _service(type="LoadBalancer"),
+            "service.loadBalancerClass is fixed while service.type is LoadBalancer",
+        ),
+    ],
+    ids=str,
+)
+def test_a_change_of_what_is_fixed_is_refused(before: Spec, after: Spec, message: str) -> None:
+    stored = admit(DittoFS, manifest(DittoFS, before))
+
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFS, manifest(DittoFS, after), stored)
+
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["a", "demo", "demo-1", "a" * 44])
+def test_a_name_that_children_can_be_named_after_is_taken(name: str) -> None:
+    admit(DittoFS, manifest(DittoFS, {}, name=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a" * 45, "metadata.name must be at most 44 characters"),
+        ("my.demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
+        ("1demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
+    ],
+)
+def test_a_name_that_children_cannot_be_named_after_is_refused(name: str, message: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFS, manifest(DittoFS, {}, name=name))
+
+    assert message in str(refusal.value)
+
+
+def test_a_dittofs_without_a_specification_is_refused() -> None:
+    obj = manifest(DittoFS, {})
+    del obj["spec"]
+
+    with pytest.raises(Refused, match="spec: Required value"):
+        admit(DittoFS, obj)
+
+
+def test_the_bare_dittofs_is_completed_by_the_contracts_defaults() -> None:
+    service = {"type": "ClusterIP"}
+
+    assert admit(DittoFS, manifest(DittoFS, {}))["spec"] == {
+        "image": "marmos91c/dittofs:v0.29.0",
+        "imagePullPolicy": "IfNotPresent",
+        "replicas": 1,
+        "suspend": False,
+        "database": {"sqlite": {"storage": {"size": "1Gi"}}},
+        "metadata": {
+            "type": "badger",
+            "badger": {"blockCacheMB": 64, "indexCacheMB": 32},
+            "storage": {"size": "10Gi"},
+        },
+        "payload": {"type": "filesystem", "storage": {"size": "50Gi"}},
+        "adapters": {
+            "nfs": {"enabled": True, "port": 2049, "service": service},
+            "smb": {"enabled": False, "port": 445, "service": service},
+            "api": {"port": 8080, "service": service},
+        },
+        "auth": {"accessTokenDuration": "15m", "refreshTokenDuration": "168h"},
+        "logging": {"level": "INFO", "format": "json"},
+        "shutdownTimeout": "30s",
+        "volumeRetention": "Retain",
+    }
+
+
+def test_part_of_a_block_is_completed_by_the_rest_of_its_defaults() -> None:
+    spec = admit(DittoFS, manifest(DittoFS, {"metadata": {"storage": {"storageClassName": "fast"}}}))["spec"]
+
+    assert spec["metadata"]["storage"] == {"size": "10Gi", "storageClassName": "fast"}
+    assert spec["metadata"]["type"] == "badger"
+
+
+SHARE: Spec = {"instanceRef": {"name": "demo"}}
+
+
+def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
+    assert admit(DittoFSShare, manifest(DittoFSShare, SHARE))["spec"] == {
+        "instanceRef": {"name": "demo"},
+        "suspend": False,
+        "enabled": True,
+        "readOnly": False,
+        "defaultPermission": "none",
+        "nfs": {"squash": "root_to_guest"},
+    }
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"path": "/a"}, {"path": "/a/b.c/_d-e"}, {"path": "/" + "a" * 79}, {"quota": {"size": "1Gi"}}, {"quota": None}],
+    ids=str,
+)
+def test_a_good_share_is_taken(extra: Spec) -> None:
+    admit(DittoFSShare, manifest(DittoFSShare, SHARE | extra))
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        *(
+            ({"path": path}, "spec.path: Invalid value")
+            for path in ("/", "a", "/a:b", "/../x", "/a/", "//a", "/a b", "")
+        ),
+        ({"path": "/" + "a" * 80}, "spec.path: Too long"),
+        ({"quota": {"size": "10GB"}}, f'spec.quota.size: Invalid value: "10GB": {SIZE}'),
+        ({"quota": {}}, "spec.quota.size: Required value"),
+        ({"nfs": {"squash": "root"}}, "spec.nfs.squash: Unsupported value"),
+        ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
+        ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
+        ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
+    ],
+    ids=str,
+)
+def test_a_bad_share_is_refused_with_the_field(extra: Spec, message: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFSShare, manifest(DittoFSShare, SHARE | extra))
+
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({"path": "/a"}, {"path": "/b"}, "spec.path: Invalid value: path is fixed; create another DittoFSShare"),
+        ({"path": "/a"}, {}, "path is fixed; create another DittoFSShare"),
+        ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
+        ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
+    ],
+    ids=str,
+)
+def test_a_share_cannot_move(before: Spec, after: Spec, message: str) -> None:
+    stored = admit(DittoFSShare, manifest(DittoFSShare, SHARE | before))
+
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFSShare, manifest(DittoFSShare, SHARE | after), stored)
+
+    assert message in str(refusal.value)
+
+
+def test_what_a_share_may_do_can_change() -> None:
+    stored = admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a", "quota": {"size": "2Gi"}}))
+    changed = copy.deepcopy(stored)
+    changed["spec"] |= {"readOnly": True, "enabled": False, "defaultPermission": "read", "quota": {"size": "1Gi"}}
+
+    admit(DittoFSShare, changed, stored)
+
+
+def test_a_name_that_is_no_path_needs_one() -> None:
+    admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 79))
+    admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a"}, name="a" * 80))
+
+    with pytest.raises(Refused, match=r"set spec\.path or choose a shorter name"):
+        admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 80))
