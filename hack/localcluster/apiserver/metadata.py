@@ -1,0 +1,215 @@
+"""What the server alone decides about an object's metadata, and the rules its writers must keep."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from hack.localcluster.apiserver.builtin import ResourceType
+from hack.localcluster.apiserver.status import Cause, bad_request, conflict, invalid, stale
+
+Object = dict[str, Any]
+
+#: Set by the server; what a client sends in these is ignored.
+SERVER_OWNED = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "selfLink",
+    "resourceVersion",
+)
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
+_QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SERVICE_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+#: Name rules by table: pattern, longest, words. All others: a subdomain of 253.
+_NAME_RULES = {
+    ("", "namespaces"): (_LABEL, 63, _LABEL_TEXT),
+    ("", "services"): (_SERVICE, 63, _SERVICE_TEXT),
+    **{
+        ("rbac.authorization.k8s.io", plural): (_PATH_SEGMENT, 253, "may not be '.', '..', or contain '/' or '%'")
+        for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+    },
+}
+
+
+def timestamp(now: datetime | None = None) -> str:
+    """A metav1.Time: UTC, whole seconds."""
+    return (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def begin(obj: Object, *, now: str) -> None:
+    """Give a new object its name (from generateName), uid and timestamps."""
+    metadata = obj["metadata"]
+    for key in SERVER_OWNED:
+        metadata.pop(key, None)
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = metadata["generateName"][:58] + "".join(
+            secrets.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5)
+        )
+    metadata["uid"] = str(uuid4())
+    metadata["creationTimestamp"] = now
+
+
+def check_preconditions(resource: ResourceType, live: Object, sent: Object, *, key_name: str) -> None:
+    """409 when the uid or resourceVersion in the metadata `sent` is not that of `live`."""
+    kept = live["metadata"]
+    if sent.get("uid") and sent["uid"] != kept["uid"]:
+        why = f"Precondition failed: UID in precondition: {sent['uid']}, UID in object meta: {kept['uid']}"
+        raise conflict(resource, key_name, why)
+    if sent.get("resourceVersion") and str(sent["resourceVersion"]) != kept["resourceVersion"]:
+        raise stale(resource, key_name)
+
+
+def carry_over(resource: ResourceType, live: Object, new: Object, *, key_name: str) -> None:
+    """Check the preconditions in `new` against `live`, then keep what only the server may change."""
+    sent, kept = new["metadata"], live["metadata"]
+    check_preconditions(resource, live, sent, key_name=key_name)
+    for key in SERVER_OWNED:
+        sent.pop(key, None)
+        if key in kept:
+            sent[key] = kept[key]
+    if "generateName" in kept:
+        sent["generateName"] = kept["generateName"]
+
+
+def check_names(resource: ResourceType, obj: Object, *, name: str, namespace: str) -> None:
+    """Compare the identity in a body with the request's URL; a missing one is filled in. `name` empty: a create."""
+    if obj.get("apiVersion", resource.api_version) != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({obj['apiVersion']}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    if obj.get("kind", resource.kind) != resource.kind:
+        raise bad_request(
+            f'{obj["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            f"converting ({obj.get('apiVersion', resource.api_version)}.{obj['kind']}): kind does not match"
+        )
+    obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+    metadata = _metadata_of(resource, obj)
+    if name:
+        if metadata.get("name") and metadata["name"] != name:
+            raise bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            )
+        metadata["name"] = name
+    if metadata.get("namespace") and metadata["namespace"] != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    metadata.pop("namespace", None)
+    if namespace:
+        metadata["namespace"] = namespace
+
+
+def _metadata_of(resource: ResourceType, obj: Object) -> Object:
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    metadata = obj["metadata"]
+    if not isinstance(metadata, dict):
+        raise bad_request(f"{resource.kind}: metadata must be an object")
+    for key in ("name", "namespace", "generateName", "uid"):
+        if not isinstance(metadata.get(key, ""), (str, type(None))):
+            raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{key} of type string")
+    return metadata
+
+
+def require_name(resource: ResourceType, metadata: Object) -> None:
+    """422 when a create names nothing."""
+    if not metadata.get("name") and not metadata.get("generateName"):
+        cause = Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
+        raise invalid(resource, "", [cause])
+
+
+def check(resource: ResourceType, obj: Object, live: Object | None) -> Iterator[Cause]:
+    """The metadata rules that hold for every kind."""
+    metadata = obj["metadata"]
+    name = metadata["name"]
+    pattern, longest, words = _NAME_RULES.get(resource.table, (_SUBDOMAIN, 253, _SUBDOMAIN_TEXT))
+    if len(name) > longest:
+        yield Cause(
+            "metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": must be no more than {longest} bytes'
+        )
+    if not pattern.fullmatch(name):
+        yield Cause("metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": {words}')
+    yield from _check_map(metadata, "labels", values=_LABEL_VALUE)
+    yield from _check_map(metadata, "annotations", values=None)
+    yield from _check_owners(metadata)
+    yield from _check_finalizers(metadata, live)
+
+
+def _check_map(metadata: Object, field: str, *, values: re.Pattern[str] | None) -> Iterator[Cause]:
+    entries = metadata.get(field)
+    if entries is None:
+        metadata.pop(field, None)
+        return
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+        raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type string")
+    for key, value in entries.items():
+        if not _QUALIFIED.fullmatch(key if values else key.lower()):
+            text = f'Invalid value: "{key}": name part must consist of alphanumeric characters, "-", "_" or "."'
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
+        if values and not values.fullmatch(value):
+            text = (
+                f'Invalid value: "{value}": a valid label must be an empty string or consist of at most 63 '
+                "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+            )
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
+
+
+def _check_owners(metadata: Object) -> Iterator[Cause]:
+    owners = metadata.get("ownerReferences") or []
+    if not isinstance(owners, list) or not all(isinstance(owner, dict) for owner in owners):
+        raise bad_request("json: cannot unmarshal into Go struct field ObjectMeta.metadata.ownerReferences")
+    for index, owner in enumerate(owners):
+        for key in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(key):
+                field = f"metadata.ownerReferences[{index}].{key}"
+                yield Cause(field, "FieldValueInvalid", 'Invalid value: "": must not be empty')
+    if sum(1 for owner in owners if owner.get("controller")) > 1:
+        text = "Invalid value: only one reference can have Controller set to true"
+        yield Cause("metadata.ownerReferences", "FieldValueInvalid", text)
+
+
+def _check_finalizers(metadata: Object, live: Object | None) -> Iterator[Cause]:
+    finalizers = metadata.get("finalizers") or []
+    if not isinstance(finalizers, list) or not all(isinstance(entry, str) for entry in finalizers):
+        raise bad_request("json: cannot unmarshal into Go struct field ObjectMeta.metadata.finalizers of type []string")
+    if live is None or "deletionTimestamp" not in live["metadata"]:
+        return
+    added = [entry for entry in finalizers if entry not in (live["metadata"].get("finalizers") or ())]
+    if added:
+        quoted = ", ".join(f'"{entry}"' for entry in added)
+        text = (
+            "Forbidden: no new finalizers can be added if the object is being deleted, "
+            f"found new finalizers []string{{{quoted}}}"
+        )
+        yield Cause("metadata.finalizers", "FieldValueForbidden", text)
+
+
+def raise_if_any(resource: ResourceType, name: str, causes: list[Cause]) -> None:
+    """422 when there are causes."""
+    if causes:
+        raise invalid(resource, name, causes)

@@ -1,0 +1,92 @@
+"""The query parameters of a request, read and checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hack.localcluster.apiserver.status import Cause, StatusError, bad_request, invalid_options, not_implemented
+
+_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of one request, by name; the first value of each."""
+
+    values: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """The parameter, empty when absent."""
+        return self.values.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """The parameter as a bool, as Go's ParseBool reads it."""
+        text = self.text(name)
+        if text in _TRUE:
+            return True
+        if text in _FALSE:
+            return False
+        raise bad_request(f'strconv.ParseBool: parsing "{text}": invalid syntax ({name})')
+
+    def number(self, name: str) -> int | None:
+        """The parameter as a number that is not negative; None when absent."""
+        text = self.text(name)
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit()):
+            raise bad_request(f'strconv.ParseUint: parsing "{text}": invalid syntax ({name})')
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a create, update or patch was asked to do besides its body."""
+
+    manager: str
+    dry_run: bool
+    validation: str
+    force: bool
+
+    @classmethod
+    def of(cls, query: Query, *, options: str, user_agent: str) -> WriteOptions:
+        """The options of a write; `options` names them in messages (CreateOptions, UpdateOptions, PatchOptions)."""
+        manager = query.text("fieldManager")
+        if len(manager) > 128 or not manager.isprintable():
+            raise _unsupported(options, "fieldManager", manager, "at most 128 printable characters")
+        return cls(
+            # the real server names a writer that gives no name after the first part of its user agent
+            manager=manager or user_agent.split("/", maxsplit=1)[0][:128] or "unknown",
+            dry_run=dry_run(query, options=options),
+            validation=_validation(query, options),
+            force=query.flag("force"),
+        )
+
+
+def dry_run(query: Query, *, options: str) -> bool:
+    """Whether the request must change nothing."""
+    value = query.text("dryRun")
+    if value not in ("", "All"):
+        raise _unsupported(options, "dryRun", value, '"All"')
+    return value == "All"
+
+
+def _validation(query: Query, options: str) -> str:
+    value = query.text("fieldValidation") or "Warn"
+    if value not in ("Ignore", "Warn", "Strict"):
+        raise _unsupported(options, "fieldValidation", value, '"Ignore", "Strict", "Warn"')
+    return value
+
+
+def propagation(value: str, *, orphan_dependents: bool) -> None:
+    """Refuse what is not background deletion: dependents are collected in the background only."""
+    if value not in ("", "Background", "Foreground", "Orphan"):
+        raise _unsupported("DeleteOptions", "propagationPolicy", value, '"Foreground", "Background", "Orphan"')
+    if value in ("Foreground", "Orphan") or orphan_dependents:
+        raise not_implemented("foreground and orphan deletion: use propagationPolicy Background")
+
+
+def _unsupported(options: str, field: str, value: str, supported: str) -> StatusError:
+    message = f'Unsupported value: "{value}": supported values: {supported}'
+    return invalid_options(options, Cause(field, "FieldValueNotSupported", message))

@@ -1,0 +1,172 @@
+"""The errors of the API: each is a Status object with the reason, details and words of the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hack.localcluster.apiserver.builtin import ResourceType
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One entry of `details.causes`."""
+
+    field: str
+    reason: str
+    message: str
+
+    def manifest(self) -> dict[str, str]:
+        """The cause as it stands in the answer."""
+        return {"reason": self.reason, "message": self.message, "field": self.field}
+
+
+class StatusError(Exception):
+    """A request that ends with HTTP `code` and a Status body."""
+
+    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details
+
+    def body(self) -> dict[str, Any]:
+        """The Status object."""
+        body: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "code": self.code,
+        }
+        if self.reason:
+            body["reason"] = self.reason
+        if self.details:
+            body["details"] = self.details
+        return body
+
+
+def success(resource: ResourceType, name: str, uid: str) -> dict[str, Any]:
+    """The answer to a deletion that took effect at once."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": _details(resource, name) | {"uid": uid},
+    }
+
+
+def _details(resource: ResourceType, name: str) -> dict[str, Any]:
+    details = {"name": name, "group": resource.group, "kind": resource.plural}
+    return {key: value for key, value in details.items() if value}
+
+
+def not_found(resource: ResourceType, name: str) -> StatusError:
+    """404 for an object."""
+    return StatusError(404, "NotFound", f'{resource} "{name}" not found', _details(resource, name))
+
+
+def no_such_path() -> StatusError:
+    """404 for a path that nothing serves."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def already_exists(resource: ResourceType, name: str) -> StatusError:
+    """409 for a create."""
+    return StatusError(409, "AlreadyExists", f'{resource} "{name}" already exists', _details(resource, name))
+
+
+def conflict(resource: ResourceType, name: str, why: str) -> StatusError:
+    """409 for a write that lost a race."""
+    message = f'Operation cannot be fulfilled on {resource} "{name}": {why}'
+    return StatusError(409, "Conflict", message, _details(resource, name))
+
+
+def stale(resource: ResourceType, name: str) -> StatusError:
+    """409 for an old resourceVersion."""
+    return conflict(
+        resource, name, "the object has been modified; please apply your changes to the latest version and try again"
+    )
+
+
+def invalid(resource: ResourceType, name: str, causes: Iterable[Cause]) -> StatusError:
+    """422 that names each wrong field."""
+    causes = list(causes)
+    texts = [f"{cause.field or '<nil>'}: {cause.message}" for cause in causes]
+    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    details = {"name": name, "group": resource.group, "kind": resource.kind}
+    return StatusError(
+        422,
+        "Invalid",
+        f'{kind} "{name}" is invalid: {listed}',
+        {key: value for key, value in details.items() if value} | {"causes": [cause.manifest() for cause in causes]},
+    )
+
+
+def invalid_options(options: str, cause: Cause) -> StatusError:
+    """422 for request options, such as PatchOptions."""
+    return StatusError(
+        422,
+        "Invalid",
+        f'{options}.meta.k8s.io "" is invalid: {cause.field}: {cause.message}',
+        {"group": "meta.k8s.io", "kind": options, "causes": [cause.manifest()]},
+    )
+
+
+def bad_request(message: str) -> StatusError:
+    """400."""
+    return StatusError(400, "BadRequest", message)
+
+
+def expired(message: str) -> StatusError:
+    """410: list again."""
+    return StatusError(410, "Expired", message)
+
+
+def forbidden(resource: ResourceType, name: str, why: str, causes: Iterable[Cause] = ()) -> StatusError:
+    """403."""
+    details = _details(resource, name)
+    listed = [cause.manifest() for cause in causes]
+    if listed:
+        details["causes"] = listed
+    return StatusError(403, "Forbidden", f'{resource} "{name}" is forbidden: {why}', details)
+
+
+def not_implemented(what: str) -> StatusError:
+    """501: this server leaves it out rather than getting it wrong."""
+    return StatusError(501, "NotImplemented", f"the local API server does not implement {what}")
+
+
+def unsupported_media_type(got: str, supported: Iterable[str]) -> StatusError:
+    """415, with what would be accepted."""
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(supported)}"
+    return StatusError(415, "UnsupportedMediaType", f"{message} (got {got or 'none'})")
+
+
+def method_not_allowed() -> StatusError:
+    """405."""
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def too_large_version(wanted: int, current: int) -> StatusError:
+    """504 as the real server answers a resourceVersion it has not reached yet."""
+    return StatusError(
+        504,
+        "Timeout",
+        f"Too large resource version: {wanted}, current: {current}",
+        {
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        },
+    )
+
+
+def unauthorized() -> StatusError:
+    """401."""
+    return StatusError(401, "Unauthorized", "Unauthorized")
