@@ -1,4 +1,4 @@
-"""DittoFS servers for tests: one that answers what a test scripts, and the real `dfs` as a process."""
+"""DittoFS servers for tests: one that answers what a test scripts, the double, and the real `dfs` as a process."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from hack.localcluster.double.process import DoubleServer
 
 PASSWORD = "correct-horse"
 
@@ -110,38 +112,47 @@ def scripted_server() -> Iterator[ScriptedServer]:
 
 
 @dataclass(frozen=True)
-class RealServer:
+class LiveServer:
+    """A server that keeps what it is told: its address, and the directory that its stores may use."""
+
     url: str
     data: Path
     password: str = PASSWORD
 
 
 @contextmanager
-def real_dittofs_server(binary: str, directory: Path) -> Iterator[RealServer]:
+def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> Iterator[LiveServer]:
+    """The double of hack/ in the empty `directory`; with `container_paths` absolute paths are taken to be inside it."""
+    config = directory / "config.yaml"
+    _prepare(directory, port=8080, root="" if container_paths else str(directory))
+
+    def resolve(path: str) -> Path:
+        return directory / path.lstrip("/") if container_paths else Path(path)
+
+    arguments = ["start", "--foreground", "--config", "/config.yaml" if container_paths else str(config)]
+    double = DoubleServer(arguments, _environment(directory), resolve=resolve)
+    try:
+        yield LiveServer(f"http://127.0.0.1:{double.port}", directory)
+    finally:
+        double.stop()
+
+
+@contextmanager
+def real_dittofs_server(binary: str, directory: Path) -> Iterator[LiveServer]:
     """The real `dfs` at `binary`, with everything it keeps in the empty `directory`."""
     port = _free_port()
-    config = directory / "config.yaml"
-    config.write_text(
-        "logging: {level: INFO, format: json, output: stdout}\n"
-        "shutdown_timeout: 5s\n"
-        f"database: {{type: sqlite, sqlite: {{path: {directory}/controlplane.db}}}}\n"
-        f"controlplane: {{host: 127.0.0.1, port: {port}}}\n"
-        "metadata: {badger: {block_cache_mb: 64, index_cache_mb: 32}}\n"
-    )
-    environment = {
-        "HOME": str(directory),
-        "DITTOFS_CONTROLPLANE_SECRET": "0123456789abcdef0123456789abcdef",
-        "DITTOFS_ADMIN_INITIAL_PASSWORD": PASSWORD,
-    }
-    (directory / "metadata").mkdir()
+    _prepare(directory, port=port, root=str(directory))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
-            [binary, "start", "--foreground", "--config", str(config)], env=environment, stdout=log, stderr=log
+            [binary, "start", "--foreground", "--config", str(directory / "config.yaml")],
+            env=_environment(directory),
+            stdout=log,
+            stderr=log,
         )
     try:
         url = f"http://127.0.0.1:{port}"
         _await_health(url, process, directory / "log")
-        yield RealServer(url, directory)
+        yield LiveServer(url, directory)
     finally:
         process.terminate()
         try:
@@ -149,6 +160,25 @@ def real_dittofs_server(binary: str, directory: Path) -> Iterator[RealServer]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _prepare(directory: Path, *, port: int, root: str) -> None:
+    (directory / "metadata").mkdir()
+    (directory / "config.yaml").write_text(
+        "logging: {level: INFO, format: json, output: stdout}\n"
+        "shutdown_timeout: 5s\n"
+        f"database: {{type: sqlite, sqlite: {{path: {root}/controlplane.db}}}}\n"
+        f"controlplane: {{host: 127.0.0.1, port: {port}}}\n"
+        "metadata: {badger: {block_cache_mb: 64, index_cache_mb: 32}}\n"
+    )
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {
+        "HOME": str(directory),
+        "DITTOFS_CONTROLPLANE_SECRET": "0123456789abcdef0123456789abcdef",
+        "DITTOFS_ADMIN_INITIAL_PASSWORD": PASSWORD,
+    }
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Servers for the REST client: one that answers what a test scripts, and the real `dfs` when there is a binary."""
+"""Servers for the REST client: one that answers what a test scripts, the double, and the real `dfs`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.dittofs_server import RealServer, ScriptedServer, real_dittofs_server, scripted_server
+from tests.support.dittofs_server import (
+    LiveServer,
+    ScriptedServer,
+    double_dittofs_server,
+    real_dittofs_server,
+    scripted_server,
+)
 
 
 @pytest.fixture
@@ -16,11 +22,16 @@ def scripted() -> Iterator[ScriptedServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """The real `dfs` of DITTOFS_DFS_BINARY in an empty directory."""
+@pytest.fixture(scope="module", params=["double", "real"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """An empty server; the real one is the `dfs` of DITTOFS_DFS_BINARY."""
+    directory = tmp_path_factory.mktemp("dfs")
+    if request.param == "double":
+        with double_dittofs_server(directory) as double:
+            yield double
+        return
     binary = os.environ.get("DITTOFS_DFS_BINARY")
     if not binary:
         pytest.skip("needs the real server: set DITTOFS_DFS_BINARY")
-    with real_dittofs_server(binary, tmp_path_factory.mktemp("dfs")) as server:
-        yield server
+    with real_dittofs_server(binary, directory) as real:
+        yield real

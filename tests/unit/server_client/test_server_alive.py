@@ -1,4 +1,7 @@
-"""The client against the real server; runs when DITTOFS_DFS_BINARY names one."""
+"""The client against a living server: the double always, the real one too when DITTOFS_DFS_BINARY names it.
+
+The same tests hold for both: where they do not, the double lies.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ from informers.clock import SystemClock
 from reconcilers.server.errors import Conflict, LoginRefused, NotFound, ServerRefused
 from reconcilers.server.http import HttpTransport
 from reconcilers.server.session import Credentials, ServerSession
-from tests.support.dittofs_server import PASSWORD, RealServer
+from tests.support.dittofs_server import PASSWORD, LiveServer
 
 
 @pytest.fixture
-def session(real_server: RealServer) -> Iterator[ServerSession]:
-    session = _session(real_server, PASSWORD)
+def session(server: LiveServer) -> Iterator[ServerSession]:
+    session = _session(server, PASSWORD)
     for adapter in ("nfs", "smb"):
         session.put_adapter(adapter, enabled=False, port=12049 if adapter == "nfs" else 12445)
     yield session
     session.close()
 
 
-def _session(server: RealServer, password: str) -> ServerSession:
+def _session(server: LiveServer, password: str) -> ServerSession:
     return ServerSession(
         HttpTransport(server.url, host="demo-api.default.svc", clock=SystemClock()),
         Credentials("admin", password),
@@ -30,13 +33,13 @@ def _session(server: RealServer, password: str) -> ServerSession:
     )
 
 
-def test_a_share_lives_from_its_stores_to_disabled(session: ServerSession, real_server: RealServer) -> None:
+def test_a_share_lives_from_its_stores_to_disabled(session: ServerSession, server: LiveServer) -> None:
     assert session.health().healthy
     assert session.metadata_store("op-a%2Fb") is None
     metadata = session.create_metadata_store(
-        "op-a%2Fb", store_type="badger", config={"path": f"{real_server.data}/metadata/a%2Fb"}
+        "op-a%2Fb", store_type="badger", config={"path": f"{server.data}/metadata/a%2Fb"}
     )
-    config = {"path": f"{real_server.data}/payload", "max_size": 1 << 60}
+    config = {"path": f"{server.data}/payload", "max_size": 1 << 60}
     local = session.create_local_store("op-payload", store_type="fs", config=config)
     assert session.create_local_store("op-payload", store_type="fs", config=config) == local
     assert session.metadata_store("op-a%2Fb") == metadata
@@ -68,9 +71,9 @@ def test_a_share_lives_from_its_stores_to_disabled(session: ServerSession, real_
         session.create_metadata_store("op-a%2Fb", store_type="badger", config={"path": metadata.path})
 
 
-def test_a_share_that_cannot_be_loaded_is_created_and_unknown(session: ServerSession, real_server: RealServer) -> None:
-    broken = real_server.data / "broken"
-    session.create_metadata_store("op-x", store_type="sqlite", config={"path": f"{real_server.data}/metadata/x.db"})
+def test_a_share_that_cannot_be_loaded_is_created_and_unknown(session: ServerSession, server: LiveServer) -> None:
+    broken = server.data / "broken"
+    session.create_metadata_store("op-x", store_type="sqlite", config={"path": f"{server.data}/metadata/x.db"})
     session.create_local_store("broken", store_type="fs", config={"path": str(broken)})
     broken.rmdir()
     broken.touch()
@@ -97,13 +100,13 @@ def test_adapters_are_read_and_set(session: ServerSession) -> None:
     assert session.adapter("smb").port == 12445
 
 
-def test_the_password_is_changed_by_who_knows_it(session: ServerSession, real_server: RealServer) -> None:
+def test_the_password_is_changed_by_who_knows_it(session: ServerSession, server: LiveServer) -> None:
     with pytest.raises(LoginRefused, match="Current password is incorrect"):
         session.change_password("wrong-horse", "battery-staple")
     with pytest.raises(LoginRefused):
-        _session(real_server, "battery-staple").login()
+        _session(server, "battery-staple").login()
 
     session.change_password(PASSWORD, "battery-staple")
-    renewed = _session(real_server, "battery-staple")
+    renewed = _session(server, "battery-staple")
     renewed.login()
     renewed.change_password("battery-staple", PASSWORD)
