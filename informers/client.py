@@ -307,7 +307,9 @@ class Client:
             answer = self._api.call_api(*request, _request_timeout=timeout)
         except (*TRANSPORT_ERRORS, ApiException, ValueError) as error:
             self._count(method, "<error>")
-            raise Unreachable(f"{method} {path}: {explain(error)}") from error
+            # the client wraps what TLS raises in an exception of its own
+            cause = error.__context__ if isinstance(error, ApiException) else None
+            raise Unreachable(f"{method} {path}: {explain(cause or error)}") from error
         response: urllib3.BaseHTTPResponse = answer.response
         self._count(method, str(response.status))
         return response

@@ -23,9 +23,13 @@ TRANSPORT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl
 
 
 def explain(error: BaseException) -> str:
-    """`error` in one line; what urllib3 says of pools and object addresses is left out."""
-    reason = getattr(error, "reason", None) or error
-    text = str(reason).rpartition(": ")[2] if isinstance(reason, urllib3.exceptions.HTTPError) else str(reason)
+    """What is at the bottom of `error`, in one line; what urllib3 says of its pools and objects is left out."""
+    inner = [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, BaseException)]
+    if inner:
+        return explain(inner[0])
+    text = str(error)
+    if isinstance(error, urllib3.exceptions.HTTPError):
+        text = text.rpartition(": ")[2]
     return " ".join(text.split()) or type(error).__name__
 
 

@@ -68,7 +68,7 @@ def test_a_handler_hears_the_first_list_and_every_change_after_it(
     events = recorder.until(4)
 
     assert [type(event) for event in events] == [Added, Added, Updated, Deleted]
-    assert isinstance(events[0], Added) and events[0].initial
-    assert isinstance(events[2], Updated) and (events[2].old.get("data"), events[2].new["data"]["k"]) == (None, "v")
+    assert events[0] == Added(config_map("a", 3), initial=True)
+    assert events[2] == Updated(config_map("a", 3), config_map("a", 6, data={"k": "v"}))
     assert informer.store.keys() == (ObjectKey("default", "a"),)
     assert informer.store.resource_version == "7"
