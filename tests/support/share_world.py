@@ -1,0 +1,276 @@
+"""What a share reconciler lives in: caches that follow every write at once, a double of the server, virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import structlog
+
+from informers.clock import Clock, SystemClock
+from informers.errors import Invalid, NotFound
+from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.store import Store
+from informers.view import freeze, thaw
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
+from reconcilers.server.http import HttpTransport, Transport
+from reconcilers.server.session import Credentials, ServerSession, Sessions
+from reconcilers.share.announcer import SharesAnnouncer
+from reconcilers.share.caches import SHARE_INDEXERS, ShareCaches
+from reconcilers.share.reconciler import ShareReconciler
+from tests.support.clock import FakeClock
+from tests.support.dittofs_server import PASSWORD, LiveServer, double_dittofs_server
+
+INSTANCE = ObjectKey("default", "demo")
+POLL_S = 30.0
+
+
+@dataclass
+class Event:
+    type: str
+    reason: str
+    note: str
+
+
+@dataclass
+class Recorder:
+    events: list[Event] = field(default_factory=list)
+
+    def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        self.events.append(Event("Normal", reason, note))
+
+    def warning(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        self.events.append(Event("Warning", reason, note))
+
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.events]
+
+
+class Objects:
+    """Takes the writes that the share reconciler makes, as the API server would, and shows them in the caches."""
+
+    def __init__(self) -> None:
+        logger = structlog.get_logger()
+        self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
+        self.instances = Store(logger=logger)
+        self.writes: list[str] = []
+        self._version = 0
+
+    def put(self, manifest: Manifest) -> View:
+        """Store `manifest` as somebody's write."""
+        self._version += 1
+        manifest["metadata"]["resourceVersion"] = str(self._version)
+        view: View = freeze(manifest)
+        self._cache(manifest["kind"]).put(view)
+        return view
+
+    def get(self, resource: Resource, key: ObjectKey) -> Manifest:
+        view = self._cache(resource.kind).get(key)
+        if view is None:
+            raise NotFound(404, "NotFound", f"{key} not found")
+        manifest: Manifest = thaw(view)
+        return manifest
+
+    def apply(
+        self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
+    ) -> Manifest:
+        live = self.get(resource, ObjectKey.of(manifest))
+        assert subresource == "status"
+        assert force
+        live["status"] = manifest["status"]
+        return self._written(f"apply {subresource}", live)
+
+    def json_patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        operations: list[dict[str, Any]],
+        *,
+        field_manager: str,
+        subresource: str = "",
+    ) -> Manifest:
+        live = self.get(resource, key)
+        try:
+            patched: Manifest = jsonpatch.apply_patch(live, operations)
+        except jsonpatch.JsonPatchTestFailed as error:
+            raise Invalid(422, "Invalid", str(error)) from error
+        if patched["metadata"].get("deletionTimestamp") and not patched["metadata"].get("finalizers"):
+            self._cache(resource.kind).remove(freeze(patched))
+            self.writes.append("json patch (gone)")
+            return patched
+        return self._written("json patch", patched)
+
+    def merge_patch(
+        self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
+    ) -> Manifest:
+        live = self.get(resource, key)
+        live["metadata"].setdefault("annotations", {}).update(patch["metadata"]["annotations"])
+        return self._written(f"merge patch by {field_manager}", live)
+
+    def _written(self, what: str, manifest: Manifest) -> Manifest:
+        self.writes.append(what)
+        written: Manifest = thaw(self.put(manifest))
+        return written
+
+    def _cache(self, kind: str) -> Store:
+        return {DITTOFS.kind: self.instances, DITTOFS_SHARE.kind: self.shares}[kind]
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    path: str
+    body: Any
+
+
+class RecordingTransport:
+    """Passes every call on and remembers it."""
+
+    def __init__(self, transport: Transport, calls: list[Call]) -> None:
+        self._transport = transport
+        self._calls = calls
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+        self._calls.append(Call(method, path, body))
+        return self._transport.call(method, path, body, token=token)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@dataclass
+class FixedCredentials:
+    credentials: Credentials = field(default_factory=lambda: Credentials("admin", PASSWORD))
+
+    def get(self, instance: ObjectKey) -> Credentials:
+        return self.credentials
+
+
+class ShareWorld:
+    """One instance `default/demo` with a living server, and the two controllers of its shares."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self.server = server
+        self.clock = FakeClock()
+        self.objects = Objects()
+        self.recorder = Recorder()
+        self.credentials = FixedCredentials()
+        self.caches = ShareCaches(instances=self.objects.instances, shares=self.objects.shares)
+        #: What the reconciler asked the server, in order.
+        self.calls: list[Call] = []
+        self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)
+        self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
+        self.reconciler = self.restarted()
+        #: Somebody else's session with the server, for looking and for meddling.
+        self.hand = ServerSession(
+            HttpTransport(server.url, clock=SystemClock()), Credentials("admin", PASSWORD), clock=SystemClock()
+        )
+        self.put_instance()
+
+    def _transport(self, base_url: str, *, host: str, clock: Clock) -> Transport:
+        return RecordingTransport(HttpTransport(base_url, host=host, clock=clock), self.calls)
+
+    def restarted(self) -> ShareReconciler:
+        """A reconciler without memory, as after a restart of the operator."""
+        self.reconciler = ShareReconciler(
+            caches=self.caches,
+            client=self.objects,
+            recorder=self.recorder,
+            sessions=self.sessions,
+            credentials=self.credentials,
+            clock=self.clock,
+            poll_interval_s=POLL_S,
+        )
+        return self.reconciler
+
+    def put_instance(
+        self, *, spec: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None, **status: Any
+    ) -> None:
+        host, _, port = self.server.url.removeprefix("http://").partition(":")
+        base = {
+            "apiReachable": True,
+            "endpoints": {
+                "api": {"host": "demo-api.default.svc", "clusterIP": host, "address": host, "port": int(port)},
+                "nfs": {"host": "demo-nfs.default.svc", "clusterIP": "10.0.0.8", "address": "192.0.2.9", "port": 2049},
+            },
+        }
+        defaults = {"database": {"sqlite": {}}, "metadata": {"type": "badger"}}
+        self.objects.put(
+            {
+                "apiVersion": DITTOFS.api_version,
+                "kind": DITTOFS.kind,
+                "metadata": {"name": "demo", "namespace": "default", "uid": "i1", "generation": 1, **(metadata or {})},
+                "spec": {**defaults, **(spec or {})},
+                "status": {**base, **status},
+            }
+        )
+
+    def drop_instance(self) -> None:
+        view = self.objects.instances.get(INSTANCE)
+        assert view is not None
+        self.objects.instances.remove(view)
+
+    def put_share(self, name: str = "export", *, created: str = "2030-01-02T03:00:00Z", **spec: Any) -> ObjectKey:
+        """Create the DittoFSShare `name`, or change its specification."""
+        key = ObjectKey("default", name)
+        live = self.objects.shares.get(key)
+        manifest: Manifest = (
+            thaw(live)
+            if live is not None
+            else {
+                "apiVersion": DITTOFS_SHARE.api_version,
+                "kind": DITTOFS_SHARE.kind,
+                "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "creationTimestamp": created},
+            }
+        )
+        manifest["metadata"]["generation"] = manifest["metadata"].get("generation", 0) + 1
+        manifest["spec"] = {"instanceRef": {"name": "demo"}, **spec}
+        self.objects.put(manifest)
+        return key
+
+    def delete_share(self, key: ObjectKey) -> None:
+        manifest = self.objects.get(DITTOFS_SHARE, key)
+        manifest["metadata"]["deletionTimestamp"] = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        manifest["metadata"]["generation"] += 1
+        self.objects.put(manifest)
+
+    def settle(self, key: ObjectKey) -> Any:
+        """Pass after pass until one writes nothing; its result."""
+        for _ in range(5):
+            before = len(self.objects.writes)
+            result = self.reconciler.reconcile(key)
+            if len(self.objects.writes) == before:
+                return result
+        raise AssertionError(f"still writing: {self.objects.writes}")
+
+    def status(self, key: ObjectKey) -> dict[str, Any]:
+        status: dict[str, Any] = self.objects.get(DITTOFS_SHARE, key)["status"]
+        return status
+
+    def condition(self, key: ObjectKey, kind: str) -> tuple[str, str]:
+        found = next(c for c in self.status(key)["conditions"] if c["type"] == kind)
+        return found["status"], found["reason"]
+
+    def exists(self, key: ObjectKey) -> bool:
+        return self.objects.shares.get(key) is not None
+
+    def close(self) -> None:
+        self.sessions.close()
+        self.hand.close()
+
+
+@contextmanager
+def share_world(directory: Path) -> Iterator[ShareWorld]:
+    """A ShareWorld whose server keeps its things in the empty `directory`."""
+    with double_dittofs_server(directory, container_paths=True) as server:
+        for folder in ("data/metadata", "data/payload"):
+            (directory / folder).mkdir(parents=True)
+        world = ShareWorld(server)
+        try:
+            yield world
+        finally:
+            world.close()
