@@ -1,0 +1,221 @@
+"""What runs a container: the real server in a sandbox, the double of it, or nothing that only says it runs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hack.localcluster.double import DoubleServer, StartFailed
+from hack.localcluster.kubelet.environment import expand
+from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, DITTOFS_BINARY, is_dittofs
+from hack.localcluster.kubelet.sandbox import Mount, Sandbox, SandboxPlan, support
+from hack.localcluster.pod_network import LocalRoute, Route, SandboxRoute
+from informers.resource import View
+
+_DEFAULT_USER = 65532
+_SIGKILL_CODE = 137
+
+
+class Process(Protocol):
+    """One run of a container."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+
+    @property
+    def route(self) -> Route | None:
+        """How its ports are reached; None when it has none."""
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:
+        """A connection to one of its ports; OSError when nothing listens there."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it; nothing of it is left when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that a run of a container needs."""
+
+    container: View
+    pod: View
+    environment: Mapping[str, str]
+    mounts: Sequence[Mount]
+    address: str
+    folder: Path
+    log: Path
+    on_exit: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKind:
+    """Which DittoFS server pods get, and why; for people."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+class Launcher:
+    """Starts containers with what this machine has."""
+
+    def __init__(self, dfs_binary: Path | None) -> None:
+        self._binary = dfs_binary
+        if dfs_binary is None:
+            self.server_kind = ServerKind("double", "no dfs binary was given")
+        elif not support().possible:
+            self._binary = None
+            self.server_kind = ServerKind("double", f"this machine can't make namespaces: {support().reason}")
+        else:
+            self.server_kind = ServerKind("real dfs", f"{dfs_binary} in namespaces of its own")
+
+    def start(self, launch: Launch) -> Process:
+        """Run the container; what fails at the start is a process that has ended already."""
+        if not is_dittofs(launch.container["image"]):
+            return _Stand(ends=launch.pod["spec"].get("restartPolicy", "Always") != "Always")
+        if self._binary is None:
+            return _Double(launch)
+        return _Real(launch, self._binary)
+
+
+class _Real:
+    def __init__(self, launch: Launch, binary: Path) -> None:
+        security = {
+            **(launch.pod["spec"].get("securityContext") or {}),
+            **(launch.container.get("securityContext") or {}),
+        }
+        plan = SandboxPlan(
+            arguments=[*_command(launch), *_arguments(launch)],
+            environment={"PATH": "/usr/bin:/bin", "HOME": "/app", "HOSTNAME": _hostname(launch), **launch.environment},
+            mounts=[Mount(binary, DITTOFS_BINARY, read_only=True), *launch.mounts],
+            address=launch.address,
+            hostname=_hostname(launch),
+            user=security.get("runAsUser") or _DEFAULT_USER,
+            group=security.get("runAsGroup") or security.get("runAsUser") or _DEFAULT_USER,
+            working_directory=launch.container.get("workingDir") or "/app",
+            read_only_root=bool(security.get("readOnlyRootFilesystem")),
+        )
+        with launch.log.open("ab") as log:
+            self._sandbox = Sandbox(plan, root=launch.folder / "root", log=log, on_exit=launch.on_exit)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._sandbox.exit_code
+
+    @property
+    def route(self) -> Route | None:
+        return SandboxRoute(self._sandbox.socket_name)
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:
+        return self._sandbox.connect(port, timeout_s)
+
+    def terminate(self) -> None:
+        self._sandbox.terminate()
+
+    def kill(self) -> None:
+        self._sandbox.kill()
+
+
+class _Double:
+    def __init__(self, launch: Launch) -> None:
+        self._server: DoubleServer | None = None
+        self._on_exit = launch.on_exit
+        self._lock = threading.Lock()
+        self.exit_code: int | None = None
+        root = launch.folder / "root"
+
+        def resolve(path: str) -> Path:
+            return _resolve(path, launch.mounts, root)
+
+        try:
+            self._server = DoubleServer(_arguments(launch), launch.environment, resolve=resolve)
+        except StartFailed as error:
+            with launch.log.open("a") as log:
+                log.write(f"{error}\n")
+            self.exit_code = error.exit_code
+
+    @property
+    def route(self) -> Route | None:
+        server = self._server
+        return LocalRoute(server.ports) if server is not None else None
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:
+        route = self.route
+        if not isinstance(route, LocalRoute) or port not in route.ports:
+            raise ConnectionRefusedError(f"nothing listens on port {port} of the pod")
+        return socket.create_connection(("127.0.0.1", route.ports[port]), timeout=timeout_s)
+
+    def terminate(self) -> None:
+        self._end(0)
+
+    def kill(self) -> None:
+        self._end(_SIGKILL_CODE)
+
+    def _end(self, code: int) -> None:
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+            self.exit_code = code
+            self._on_exit()
+
+
+class _Stand:
+    """Stands for a program that this machine doesn't have: a job's ends well at once, another one just runs."""
+
+    route: Route | None = None
+
+    def __init__(self, *, ends: bool) -> None:
+        self.exit_code: int | None = 0 if ends else None
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:  # noqa: ARG002 - the protocol's signature
+        raise ConnectionRefusedError(f"nothing really runs in this pod that could listen on port {port}")
+
+    def terminate(self) -> None:
+        if self.exit_code is None:
+            self.exit_code = 0
+
+    def kill(self) -> None:
+        self.terminate()
+
+
+def is_real(process: Process) -> bool:
+    """Whether something runs that can answer a probe."""
+    return not isinstance(process, _Stand)
+
+
+def _command(launch: Launch) -> list[str]:
+    command = launch.container.get("command") or (DITTOFS_BINARY,)
+    return [expand(part, launch.environment) for part in command]
+
+
+def _arguments(launch: Launch) -> list[str]:
+    given = launch.container.get("args")
+    if given is None:
+        given = () if launch.container.get("command") else DITTOFS_ARGUMENTS
+    return [expand(part, launch.environment) for part in given]
+
+
+def _hostname(launch: Launch) -> str:
+    return str(launch.pod["spec"].get("hostname") or launch.pod["metadata"]["name"])
+
+
+def _resolve(path: str, mounts: Sequence[Mount], root: Path) -> Path:
+    """Where the container's `path` is on this machine: below the deepest mount that holds it, or in its own layer."""
+    for mount in sorted(mounts, key=lambda mount: len(mount.path), reverse=True):
+        inside = mount.path.rstrip("/")
+        if path == inside:
+            return mount.source
+        if path.startswith(f"{inside}/"):
+            return mount.source / path.removeprefix(f"{inside}/")
+    return root / path.lstrip("/")
