@@ -129,11 +129,11 @@ class Controller:
         if queue is not None:
             queue.add_after(key, seconds, cause=cause)
 
-    def start(self) -> None:
+    def start(self, give_up: Callable[[], bool] = lambda: False) -> None:
         """Wait until the informers' initial objects are handled, then reconcile all that is known, in threads.
 
-        Returns without starting when `stop` is called meanwhile. Raises `SyncTimeout` when an informer isn't ready in
-        time, and RuntimeError when started already.
+        Returns without starting when `stop` is called or `give_up` says so meanwhile. Raises `SyncTimeout` when an
+        informer isn't ready in time, and RuntimeError when started already.
         """
         with self._changed:
             if self._queue is not None:
@@ -145,10 +145,13 @@ class Controller:
             )
             self._queue = queue
         try:
-            self._wait_for_sync(queue)
+            self._wait_for_sync(queue, give_up)
         except SyncTimeout:
             self._queue = None
             raise
+        if give_up():
+            self._queue = None
+            return
         # Events were not queued while this controller was stopped; the stores hold all that came of them.
         for watch in self._watches:
             for obj in watch.source.store.list():
@@ -168,21 +171,21 @@ class Controller:
         with self._changed:
             queue, self._queue = self._queue, None
             self._changed.notify_all()
-            if queue is None:
-                return self._running == 0
-        queue.shut_down()
+        if queue is not None:
+            queue.shut_down()
         deadline = self._clock.monotonic() + timeout_s
         with self._changed:
             while self._running and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
             ended = self._running == 0
-        self._logger.info("controller stopped", ended=ended)
+        if ended and queue is not None:
+            self._logger.info("controller stopped")
         return ended
 
-    def _wait_for_sync(self, queue: WorkQueue[ObjectKey]) -> None:
+    def _wait_for_sync(self, queue: WorkQueue[ObjectKey], give_up: Callable[[], bool]) -> None:
         deadline = self._clock.monotonic() + self._sync_timeout_s
         with self._changed:
-            while self._queue is queue:
+            while self._queue is queue and not give_up():
                 waiting = [str(w.source.resource) for w in self._watches if not w.registration.has_synced]
                 if not waiting:
                     return

@@ -32,7 +32,7 @@ HEALTH_TOLERANCE_S = 20.0
 class LeaseDurations:
     """Seconds; client-go's defaults. ValueError unless lease > renew deadline > 1.2 * retry > 0."""
 
-    lease_s: int = 15
+    lease_s: float = 15.0
     renew_deadline_s: float = 10.0
     retry_s: float = 2.0
 
@@ -113,6 +113,11 @@ class LeaseElector:
         until = self._write_until
         # The clock is read last: a process that was paused in between must see the later time.
         return self._clock.monotonic() < until
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread of `start` hasn't ended yet."""
+        return self._running
 
     @property
     def write_until(self) -> float:
@@ -221,14 +226,14 @@ class LeaseElector:
         """Write our record over `held`; we lead from the moment before it was sent, if the answer comes in time."""
         now = self._clock.now()
         if held is None:
-            record = LeaseRecord(self.identity, self._durations.lease_s, now, now)
+            record = LeaseRecord(self.identity, int(self._durations.lease_s), now, now)
         else:
             # A wall clock that stands still must not make a renewal look like no change: followers would count on.
             renewed = now + timedelta(microseconds=1) if now == held.record.renewed else now
             own = held.record.holder == self.identity
             record = LeaseRecord(
                 holder=self.identity,
-                duration_s=self._durations.lease_s,
+                duration_s=int(self._durations.lease_s),
                 acquired=held.record.acquired if own else renewed,
                 renewed=renewed,
                 transitions=held.record.transitions if own else held.record.transitions + 1,

@@ -65,10 +65,17 @@ class Bucket:
 
     def delay(self, key: Hashable) -> float:  # noqa: ARG002 - one bucket for all keys
         """Take one token; the seconds until it is really there."""
-        now = self._clock.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second) - 1.0
-        self._at = now
+        self._fill()
+        self._tokens -= 1.0
         return max(0.0, -self._tokens / self._per_second)
+
+    def try_take(self) -> bool:
+        """Take one token if there is one."""
+        self._fill()
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
 
     def forget(self, key: Hashable) -> None:
         """Nothing is known of single keys."""
@@ -76,6 +83,11 @@ class Bucket:
     def failures(self, key: Hashable) -> int:  # noqa: ARG002 - one bucket for all keys
         """Always 0: nothing is known of single keys."""
         return 0
+
+    def _fill(self) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
 
 
 class MaxOf:

@@ -305,7 +305,7 @@ def test_a_key_is_never_reconciled_twice_at_once_whatever_the_number_of_workers(
     world.idle(4)
 
     assert script.overlaps == 0
-    assert script.keys == [A, B, A]
+    assert sorted(script.keys) == [A, A, B]
     assert (world.metric("active_workers"), world.metric("max_concurrent_reconciles")) == (0, 4)
 
 
