@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run the operator until asked to stop",
         allow_abbrev=False,
-        epilog=f"Each flag can also be given as a variable: --poll-interval as {settings.ENVIRONMENT_PREFIX}POLL_INTERVAL.",
+        epilog=f"Each flag is also a variable: --poll-interval is {settings.ENVIRONMENT_PREFIX}POLL_INTERVAL.",
     )
     settings.add_flags(run)
     commands.add_parser("crds", help="print the CustomResourceDefinitions as YAML", allow_abbrev=False)
@@ -56,12 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# The imports below stand in their commands: the Kubernetes client takes half a second that `version` need not wait.
-
-
 def _run(given: dict[str, object]) -> int:
     from dittofs_operator import logs, program
-    from informers.configuration import ConfigurationError
+    from informers.errors import ConfigurationError
 
     try:
         chosen = settings.load(given)

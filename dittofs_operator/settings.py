@@ -9,7 +9,8 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from reconcilers.api.common import parse_duration
+from informers.election import LeaseDurations
+from reconcilers.api.scalars import parse_duration
 
 #: Every flag `--some-name` can also be given as the variable `DITTOFS_OPERATOR_SOME_NAME`; the flag wins.
 ENVIRONMENT_PREFIX = "DITTOFS_OPERATOR_"
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
     namespace: str | None = Field(
         None, description="namespace of the operator's Lease; without it the pod's own, else default"
     )
-    leader_elect: bool = Field(True, description="hold the Lease dittofs-operator while working")
+    leader_elect: bool = Field(default=True, description="hold the Lease dittofs-operator while working")
     lease_duration: Seconds = Field(15.0, description="how long a lease holds without renewal, such as 15s")
     renew_deadline: Seconds = Field(10.0, description="how long the leader tries to renew before it stops its work")
     retry_period: Seconds = Field(2.0, description="pause between two attempts to take or renew the lease")
@@ -76,11 +77,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _durations_in_order(self) -> Settings:
-        if not self.lease_duration > self.renew_deadline > 1.2 * self.retry_period:
-            raise ValueError(
-                "lease-duration must be longer than renew-deadline, and that longer than 1.2 times retry-period"
-            )
+        _ = self.lease_durations  # raises what it finds wrong
         return self
+
+    @property
+    def lease_durations(self) -> LeaseDurations:
+        """The three durations of the election, checked against each other."""
+        return LeaseDurations(
+            lease_s=self.lease_duration, renew_deadline_s=self.renew_deadline, retry_s=self.retry_period
+        )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -58,9 +58,7 @@ def main() -> int:
     return 0
 
 
-def _demo(
-    console: Console, directory: Path, *, once: bool, stop: threading.Event, settled: threading.Event
-) -> None:
+def _demo(console: Console, directory: Path, *, once: bool, stop: threading.Event, settled: threading.Event) -> None:
     began = time.monotonic()
     with LocalCluster(directory / "cluster", dfs_binary=find_dfs()) as cluster:
         kubectl = Kubectl(cluster.kubeconfig)
@@ -71,9 +69,7 @@ def _demo(
         with operator(cluster.kubeconfig, directory / "operator.log") as running:
             console.print(f"operator runs as process {running.process.pid}")
             kubectl("apply", "-n", NAMESPACE, "-f", str(MANIFESTS / "samples"))
-            progress = Progress(
-                client=client, namespace=NAMESPACE, console=console, still_alive=running.check_alive
-            )
+            progress = Progress(client=client, namespace=NAMESPACE, console=console, still_alive=running.check_alive)
             progress.until("waiting for the samples to be ready", lambda s: len(s) == 3 and all(map(ready, s.values())))
             show.what_was_made(console, kubectl, progress, running, NAMESPACE)
             console.print(f"ready after {time.monotonic() - began:.1f} s")
@@ -94,7 +90,9 @@ def _demo(
 def _stop_operator(running: Operator) -> None:
     code = running.stop()
     if code != 0:
-        raise DemoFailedError(f"the operator, asked to stop, ended with code {code}:\n{running.log.read_text()[-2000:]}")
+        raise DemoFailedError(
+            f"the operator, asked to stop, ended with code {code}:\n{running.log.read_text()[-2000:]}"
+        )
 
 
 if __name__ == "__main__":

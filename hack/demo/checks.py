@@ -42,9 +42,7 @@ def _change_the_spec(kubectl: Kubectl, client: Client, progress: Progress, names
     progress.until("changed spec.adapters.nfs.port to 12049", followed)
 
 
-def _break_a_child(
-    console: Console, kubectl: Kubectl, client: Client, progress: Progress, namespace: str
-) -> None:
+def _break_a_child(console: Console, kubectl: Kubectl, client: Client, progress: Progress, namespace: str) -> None:
     service = ObjectKey(namespace, f"{INSTANCE}-nfs")
     old = client.get(resources.SERVICE, service)["metadata"]["uid"]
     kubectl("delete", "service", service.name, "-n", namespace)
@@ -54,9 +52,7 @@ def _break_a_child(
     good = client.get(resources.CONFIG_MAP, config)["data"]
     broken = json.dumps({"data": {"config.yaml": "broken by hand"}})
     kubectl("patch", "configmap", config.name, "-n", namespace, "--type=merge", "-p", broken)
-    progress.until(
-        "broke the ConfigMap by hand", lambda _: client.get(resources.CONFIG_MAP, config)["data"] == good
-    )
+    progress.until("broke the ConfigMap by hand", lambda _: client.get(resources.CONFIG_MAP, config)["data"] == good)
     console.print("  repaired")
 
 

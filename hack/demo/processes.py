@@ -6,7 +6,6 @@ import contextlib
 import signal
 import socket
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,8 +54,11 @@ class Operator:
     def check_alive(self) -> None:
         """Raise DemoFailedError with the end of the operator's log when it has ended by itself."""
         if self.process.poll() is not None:
-            tail = "\n".join(self.log.read_text().splitlines()[-15:])
-            raise DemoFailedError(f"the operator ended by itself with code {self.process.returncode}:\n{tail}")
+            raise DemoFailedError(f"the operator ended by itself, code {self.process.returncode}:\n{self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """The last lines of the operator's log."""
+        return "\n".join(self.log.read_text().splitlines()[-15:])
 
     def stop(self) -> int:
         """Ask the operator to stop and return its exit code; kill it when it does not."""
@@ -95,8 +97,3 @@ def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [int(one.getsockname()[1]) for one in sockets]
-
-
-def python_version() -> str:
-    """The running Python's version, for the demo's first line."""
-    return ".".join(map(str, sys.version_info[:3]))

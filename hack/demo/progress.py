@@ -59,7 +59,9 @@ class Progress:
                 if reached(state):
                     return state
                 if time.monotonic() > deadline:
-                    raise DemoFailedError(f"{what}: not reached in {timeout_s:g} s:\n" + "\n".join(self._lines.values()))
+                    raise DemoFailedError(
+                        f"{what}: not reached in {timeout_s:g} s:\n" + "\n".join(self._lines.values())
+                    )
                 pause.wait(LOOK_EVERY_S)
 
     def children(self, instance: str) -> list[str]:

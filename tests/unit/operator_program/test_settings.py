@@ -53,7 +53,7 @@ def test_a_switch_can_be_turned_off() -> None:
         (["--share-workers", "many"], "--share-workers=many"),
         (["--share-workers", "0"], "--share-workers=0"),
         (["--log-level", "loud"], "--log-level=loud"),
-        (["--lease-duration", "5s"], "lease-duration must be longer than renew-deadline"),
+        (["--lease-duration", "5s"], "lease duration 5 s must exceed renew deadline"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line_that_names_it(arguments: list[str], told: str) -> None:

@@ -1,0 +1,251 @@
+"""What `dittofs-operator run` is made of: informers, controllers, election and servers, wired to one manager."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from types import FrameType
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from dittofs_operator.cli import PROGRAM, ExitCode
+from dittofs_operator.settings import Settings, SettingsError
+from informers.apply import Applier
+from informers.client import Client
+from informers.clock import SystemClock
+from informers.configuration import ConnectionSettings, load
+from informers.controller import Controller, Reconciler
+from informers.election import LeaseElector, own_identity
+from informers.events import EventRecorder
+from informers.informer import SharedInformer
+from informers.lease import ClientLeaseLock
+from informers.manager import Manager
+from informers.mapper import own_key
+from informers.metrics import Metrics
+from informers.resource import ObjectKey, Resource, View
+from reconcilers import names
+from reconcilers.api import resources
+from reconcilers.dittofs.caches import (
+    DITTOFS_INDEXERS,
+    DittoFSCaches,
+    changed_instance,
+    instance_of_child,
+    instances_of_secret,
+)
+from reconcilers.dittofs.reconciler import DittoFSReconciler
+from reconcilers.server.credentials import CredentialsSource
+from reconcilers.server.session import Sessions
+from reconcilers.share.announcer import SharesAnnouncer
+from reconcilers.share.caches import (
+    SHARE_INDEXERS,
+    ShareCaches,
+    instance_of_share,
+    shares_of_instance,
+    shares_of_same_path,
+)
+from reconcilers.share.reconciler import ShareReconciler
+
+LEASE_NAME = PROGRAM
+
+Indexers = Mapping[str, Callable[[View], Iterable[str]]]
+
+
+class Program:
+    """The whole operator, ready to run once against the cluster of `connection`."""
+
+    def __init__(self, settings: Settings, connection: ConnectionSettings) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._clock = SystemClock()
+        self._random = Random()  # noqa: S311 - spreads retries in time, guards nothing
+        self._logger = structlog.get_logger(PROGRAM)
+        self._metrics = Metrics(CollectorRegistry())
+        identity = own_identity()
+        self._elector = self._lease_elector(identity) if settings.leader_elect else None
+        self._client = self._new_client("", gate=self._elector)
+        self._events = EventRecorder(
+            self._client,
+            component=PROGRAM,
+            instance=identity,
+            clock=self._clock,
+            logger=self._logger,
+            metrics=self._metrics,
+        )
+        try:
+            self.manager = Manager(
+                clock=self._clock,
+                logger=self._logger,
+                metrics=self._metrics,
+                elector=self._elector,
+                events=self._events,
+                health_address=settings.health_address,
+                metrics_address=settings.metrics_address,
+                graceful_timeout_s=settings.graceful_timeout,
+            )
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"--health-address or --metrics-address can't be served: {error}") from error
+        self._sessions = Sessions(clock=self._clock)
+        self._wire()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; raises what made it fail."""
+        try:
+            self.manager.run(stop)
+        finally:
+            self._sessions.close()
+            self._client.close()
+
+    def _wire(self) -> None:
+        instances = self._informer(resources.DITTOFS, indexers=DITTOFS_INDEXERS)
+        shares = self._informer(resources.DITTOFS_SHARE, indexers=SHARE_INDEXERS)
+        # Users name Secrets of their own: of all of them, but of each no more than its metadata.
+        secrets = self._informer(resources.SECRET, metadata_only=True)
+        config_maps, accounts, claims, stateful_sets, services, pods = (
+            self._informer(resource, label_selector=names.MANAGED_SELECTOR)
+            for resource in (
+                resources.CONFIG_MAP,
+                resources.SERVICE_ACCOUNT,
+                resources.PERSISTENT_VOLUME_CLAIM,
+                resources.STATEFUL_SET,
+                resources.SERVICE,
+                resources.POD,
+            )
+        )
+        credentials = CredentialsSource(self._client, secrets.store)
+        poll_interval_s = self._settings.poll_interval
+
+        dittofs_reconciler = DittoFSReconciler(
+            caches=DittoFSCaches(
+                dittofs=instances.store,
+                shares=shares.store,
+                config_maps=config_maps.store,
+                secrets=secrets.store,
+                service_accounts=accounts.store,
+                claims=claims.store,
+                stateful_sets=stateful_sets.store,
+                services=services.store,
+                pods=pods.store,
+            ),
+            client=self._client,
+            applier=Applier(self._client, names.FIELD_MANAGER),
+            recorder=self._events,
+            sessions=self._sessions,
+            credentials=credentials,
+            clock=self._clock,
+            poll_interval_s=poll_interval_s,
+        )
+        dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
+        dittofs.watch(instances, changed_instance)
+        dittofs.watch(secrets, instances_of_secret(instances.store))
+        for children in (config_maps, accounts, claims, stateful_sets, services, pods):
+            dittofs.watch(children, instance_of_child)
+
+        share_caches = ShareCaches(instances=instances.store, shares=shares.store)
+        share_reconciler = ShareReconciler(
+            caches=share_caches,
+            client=self._client,
+            recorder=self._events,
+            sessions=self._sessions,
+            credentials=credentials,
+            clock=self._clock,
+            poll_interval_s=poll_interval_s,
+        )
+        share = self._controller("dittofsshare", share_reconciler, workers=self._settings.share_workers)
+        share.watch(shares, own_key)
+        share.watch(shares, shares_of_same_path(shares.store))
+        share.watch(instances, shares_of_instance(shares.store))
+
+        announcer = self._controller(
+            "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)
+        )
+        announcer.watch(shares, instance_of_share)
+        announcer.watch(instances, own_key)
+
+    def _informer(
+        self,
+        resource: Resource,
+        *,
+        label_selector: str = "",
+        metadata_only: bool = False,
+        indexers: Indexers | None = None,
+    ) -> SharedInformer:
+        informer = SharedInformer(
+            self._client,
+            resource,
+            label_selector=label_selector,
+            metadata_only=metadata_only,
+            field_manager=names.FIELD_MANAGER,
+            indexers=indexers,
+            clock=self._clock,
+            random=self._random,
+            logger=self._logger,
+            metrics=self._metrics.informer(resource),
+        )
+        self.manager.add_informer(informer)
+        return informer
+
+    def _controller(self, name: str, reconciler: Reconciler, *, workers: int = 1) -> Controller:
+        controller = Controller(
+            name=name,
+            reconciler=reconciler,
+            workers=workers,
+            clock=self._clock,
+            metrics=self._metrics,
+            logger=self._logger,
+        )
+        self.manager.add_controller(controller)
+        return controller
+
+    def _lease_elector(self, identity: str) -> LeaseElector:
+        durations = self._settings.lease_durations
+        # A connection of its own, and calls that end well before the deadline: slow work must not cost the lease.
+        client = self._new_client("-leader-election", timeout_s=max(1.0, durations.renew_deadline_s / 2))
+        key = ObjectKey(self._settings.namespace or self._connection.namespace, LEASE_NAME)
+        return LeaseElector(
+            lock=ClientLeaseLock(client, key, field_manager=names.FIELD_MANAGER),
+            identity=identity,
+            clock=self._clock,
+            random=self._random,
+            logger=self._logger,
+            durations=durations,
+            metrics=self._metrics.lease(LEASE_NAME),
+        )
+
+    def _new_client(self, suffix: str, *, gate: LeaseElector | None = None, timeout_s: float = 30.0) -> Client:
+        return Client(
+            self._connection.configuration,
+            user_agent=f"{PROGRAM}{suffix}",
+            timeout_s=timeout_s,
+            gate=gate,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
+
+
+def run(settings: Settings) -> int:
+    """Run the operator as this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Raises:
+        SettingsError: an address can't be served.
+        ConfigurationError: no cluster can be found.
+    """
+    stop = threading.Event()
+    program = Program(settings, load(settings.kubeconfig, settings.context))
+
+    def asked_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(ExitCode.FAILED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, asked_to_stop)
+    signal.signal(signal.SIGINT, asked_to_stop)
+    try:
+        program.run(stop)
+    except Exception:  # noqa: BLE001 - whatever it was: logged whole, and told by the exit code
+        structlog.get_logger(PROGRAM).exception("the operator failed")
+        return ExitCode.FAILED
+    return ExitCode.STOPPED
