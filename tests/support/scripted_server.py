@@ -169,6 +169,7 @@ class ScriptedServer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server_owner: ScriptedServer
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name

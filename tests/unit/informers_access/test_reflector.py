@@ -299,7 +299,7 @@ def test_a_version_that_expired_during_the_watch_leads_to_a_list_at_once(
 
 
 def test_a_version_that_expires_again_right_after_the_list_backs_off(server: ScriptedServer, reflect: Reflect) -> None:
-    """The client's own informer sent 7375 list and watch pairs in half a second here (controller-layer.md 1.17)."""
+    """The client's own informer sent 7375 list and watch pairs in half a second here."""
     server.script("list", *[page(version="1") for _ in range(4)])
     server.script("watch", *[refusal(410, "Expired") for _ in range(3)])
     running = reflect()
