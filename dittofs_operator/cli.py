@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from enum import IntEnum
 from importlib.metadata import version
+from types import FrameType
 from typing import NoReturn
 
-from dittofs_operator import settings
+import structlog
 
-PROGRAM = "dittofs-operator"
+from dittofs_operator import crds, logs, settings
+from dittofs_operator.program import PROGRAM, Program
+from informers import configuration
+from informers.errors import ConfigurationError
 
 
 class ExitCode(IntEnum):
@@ -57,20 +64,35 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: dict[str, object]) -> int:
-    from dittofs_operator import logs, program
-    from informers.errors import ConfigurationError
-
     try:
         chosen = settings.load(given)
         logs.configure(level=chosen.log_level, form=chosen.log_format)
-        return program.run(chosen)
+        program = Program(chosen, configuration.load(chosen.kubeconfig, chosen.context))
     except (settings.SettingsError, ConfigurationError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return ExitCode.WRONG_USAGE
+    try:
+        program.run(_stop_on_signals())
+    except Exception:  # noqa: BLE001 - whatever it was: logged whole, and told by the exit code
+        structlog.get_logger(PROGRAM).exception("the operator failed")
+        return ExitCode.FAILED
+    return ExitCode.STOPPED
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def asked_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(ExitCode.FAILED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, asked_to_stop)
+    signal.signal(signal.SIGINT, asked_to_stop)
+    return stop
 
 
 def _crds() -> int:
-    from dittofs_operator import crds
-
     sys.stdout.write(crds.as_yaml())
     return ExitCode.STOPPED

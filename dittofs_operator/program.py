@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
-from types import FrameType
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from dittofs_operator.cli import PROGRAM, ExitCode
 from dittofs_operator.settings import Settings, SettingsError
 from informers.apply import Applier
 from informers.client import Client
 from informers.clock import SystemClock
-from informers.configuration import ConnectionSettings, load
+from informers.configuration import ConnectionSettings
 from informers.controller import Controller, Reconciler
 from informers.election import LeaseElector, own_identity
 from informers.events import EventRecorder
@@ -49,7 +45,8 @@ from reconcilers.share.caches import (
 )
 from reconcilers.share.reconciler import ShareReconciler
 
-LEASE_NAME = PROGRAM
+#: The program's name: of its Lease, its log lines, the events it records and its requests.
+PROGRAM = "dittofs-operator"
 
 Indexers = Mapping[str, Callable[[View], Iterable[str]]]
 
@@ -204,7 +201,7 @@ class Program:
         durations = self._settings.lease_durations
         # A connection of its own, and calls that end well before the deadline: slow work must not cost the lease.
         client = self._new_client("-leader-election", timeout_s=max(1.0, durations.renew_deadline_s / 2))
-        key = ObjectKey(self._settings.namespace or self._connection.namespace, LEASE_NAME)
+        key = ObjectKey(self._settings.namespace or self._connection.namespace, PROGRAM)
         return LeaseElector(
             lock=ClientLeaseLock(client, key, field_manager=names.FIELD_MANAGER),
             identity=identity,
@@ -212,7 +209,7 @@ class Program:
             random=self._random,
             logger=self._logger,
             durations=durations,
-            metrics=self._metrics.lease(LEASE_NAME),
+            metrics=self._metrics.lease(PROGRAM),
         )
 
     def _new_client(self, suffix: str, *, gate: LeaseElector | None = None, timeout_s: float = 30.0) -> Client:
@@ -224,28 +221,3 @@ class Program:
             metrics=self._metrics,
             clock=self._clock,
         )
-
-
-def run(settings: Settings) -> int:
-    """Run the operator as this process until SIGTERM or SIGINT; a second signal ends it at once.
-
-    Raises:
-        SettingsError: an address can't be served.
-        ConfigurationError: no cluster can be found.
-    """
-    stop = threading.Event()
-    program = Program(settings, load(settings.kubeconfig, settings.context))
-
-    def asked_to_stop(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(ExitCode.FAILED)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, asked_to_stop)
-    signal.signal(signal.SIGINT, asked_to_stop)
-    try:
-        program.run(stop)
-    except Exception:  # noqa: BLE001 - whatever it was: logged whole, and told by the exit code
-        structlog.get_logger(PROGRAM).exception("the operator failed")
-        return ExitCode.FAILED
-    return ExitCode.STOPPED
