@@ -7,11 +7,12 @@ configuration's `refresh_api_key_hook` is a `Credentials`, which the client also
 from __future__ import annotations
 
 import contextlib
+import copy
 import ipaddress
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -115,26 +116,29 @@ class TokenFile:
 
 
 class KubeconfigCredentials:
-    """Credentials of one context of a kubeconfig: exec plug-ins and token files are asked again when it helps."""
+    """Credentials of one context of a kubeconfig: exec plug-ins and token files are asked again when it helps.
 
-    def __init__(self, path: str, context: str | None, refresh: Callable[[Configuration], None] | None) -> None:
+    `loaded` belongs to it alone: the client's own loader puts itself in the place of any hook, each time it is called.
+    """
+
+    def __init__(self, path: str, context: str | None, loaded: Configuration) -> None:
         self._path = path
         self._context = context
-        self._refresh = refresh
+        self._loaded = loaded
         self._lock = threading.Lock()
 
     def __call__(self, configuration: Configuration) -> None:
         """Lets the client's own loader replace what has expired."""
-        if self._refresh is not None:
-            with self._lock:
-                self._refresh(configuration)
+        with self._lock:
+            if self._loaded.refresh_api_key_hook is not None:
+                self._loaded.refresh_api_key_hook(self._loaded)
+            configuration.api_key.update(self._loaded.api_key)
 
     def renew(self, configuration: Configuration) -> None:
         """Reads the kubeconfig, and what it refers to, again."""
         with self._lock:
-            fresh, _, _ = _load_kubeconfig(self._path, self._context)
-            self._refresh = fresh.refresh_api_key_hook
-            configuration.api_key.update(fresh.api_key)
+            self._loaded, _, _ = _load_kubeconfig(self._path, self._context)
+            configuration.api_key.update(self._loaded.api_key)
 
 
 def _from_service_account(environment: Mapping[str, str], directory: Path, clock: Clock) -> ConnectionSettings:
@@ -155,8 +159,10 @@ def _from_service_account(environment: Mapping[str, str], directory: Path, clock
 
 
 def _from_kubeconfig(path: str, context: str | None, *, source: str) -> ConnectionSettings:
-    configuration, namespace, active_context = _load_kubeconfig(path, context)
-    credentials = KubeconfigCredentials(path, context, configuration.refresh_api_key_hook)
+    loaded, namespace, active_context = _load_kubeconfig(path, context)
+    configuration = copy.copy(loaded)
+    configuration.api_key = dict(loaded.api_key)
+    credentials = KubeconfigCredentials(path, context, loaded)
     configuration.refresh_api_key_hook = credentials  # type: ignore[assignment]
     if _is_loopback(configuration.host):
         # as Go does: HTTP_PROXY never stands between a program and its own machine
