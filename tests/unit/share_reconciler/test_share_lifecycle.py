@@ -6,7 +6,9 @@ import pytest
 
 from informers.result import Backoff, Done, RequeueAfter, Terminal
 from reconcilers import names
+from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.session import Credentials
+from reconcilers.share.finalizer import add_finalizer
 from tests.support.share_world import POLL_S, ShareWorld
 
 
@@ -326,9 +328,7 @@ class TestConflicts:
 
         assert not world.exists(older)
         assert world.status(younger)["phase"] == "Ready"
-        share = world.hand.share("/x")
-        assert share is not None
-        assert share.enabled
+        assert not [call for call in world.calls if call.path.endswith("/disable")], "clients were cut off in between"
 
     def test_a_hand_made_share_is_adopted_with_its_stores(self, world: ShareWorld) -> None:
         world.hand.create_metadata_store("mine", store_type="memory", config={})
@@ -381,6 +381,19 @@ class TestConflicts:
         assert world.condition(key, "Synced") == ("False", "ShareNotLoaded")
         assert world.status(key)["ready"] is False
 
+        world.put_share(enabled=False)
+        assert world.settle(key) == Backoff("ShareNotLoaded")
+
+    def test_a_disabled_share_that_could_not_be_loaded_says_so_too(self, world: ShareWorld) -> None:
+        """It can't be disabled, since the server answers 404 for it; nobody gets in either."""
+        payload = world.server.data / "data" / "payload"
+        world.hand.create_local_store("op-payload", store_type="fs", config={"path": "/data/payload"})
+        payload.rmdir()
+        payload.touch()
+        key = world.put_share(enabled=False)
+
+        assert world.settle(key) == Backoff("ShareNotLoaded")
+
 
 class TestDeletion:
     def test_a_deleted_share_is_disabled_and_keeps_everything(self, world: ShareWorld) -> None:
@@ -410,6 +423,9 @@ class TestDeletion:
         assert world.status(again)["shareID"] == share_id
         assert world.status(again)["adopted"] is False
         assert world.status(again)["phase"] == "Ready"
+        share = world.hand.share("/export")
+        assert share is not None
+        assert share.enabled
 
     @pytest.mark.parametrize("how", ["gone", "deleting"])
     def test_without_its_instance_it_goes_at_once(self, world: ShareWorld, how: str) -> None:
@@ -458,6 +474,59 @@ class TestDeletion:
         share = world.hand.share("/export")
         assert share is not None
         assert share.enabled
+
+    def test_an_adopted_share_is_disabled_like_any_other(self, world: ShareWorld) -> None:
+        world.hand.create_metadata_store("mine", store_type="memory", config={})
+        world.hand.create_local_store("my-blocks", store_type="memory", config={})
+        world.hand.create_share("/export", metadata_store="mine", local_store="my-blocks", fields={})
+        key = world.put_share()
+        world.settle(key)
+
+        world.delete_share(key)
+        world.reconciler.reconcile(key)
+
+        share = world.hand.share("/export")
+        assert share is not None
+        assert not share.enabled
+
+    def test_a_server_that_cannot_be_asked_any_more_does_not_hold_it_either(self, world: ShareWorld) -> None:
+        """The password in the Secret is wrong: as good as unreachable."""
+        key = world.put_share()
+        world.settle(key)
+        world.credentials.credentials = Credentials("admin", "wrong-horse")
+        world.delete_share(key)
+
+        assert world.reconciler.reconcile(key) == RequeueAfter(5.0)
+        world.clock.advance(60)
+        assert world.reconciler.reconcile(key) == Done()
+
+        assert not world.exists(key)
+        assert "wrong-horse" not in str(world.recorder.events)
+
+    def test_a_finalizer_of_others_stays(self, world: ShareWorld) -> None:
+        key = world.put_share()
+        view = world.objects.get(DITTOFS_SHARE, key)
+        view["metadata"]["finalizers"] = ["example.com/first"]
+        world.objects.put(view)
+        world.settle(key)
+
+        world.delete_share(key)
+        world.reconciler.reconcile(key)
+
+        assert world.objects.get(DITTOFS_SHARE, key)["metadata"]["finalizers"] == ["example.com/first"]
+        assert world.reconciler.reconcile(key) == Done()
+
+    def test_an_object_that_changed_meanwhile_is_read_again(self, world: ShareWorld) -> None:
+        key = world.put_share()
+        stale = world.objects.shares.get(key)
+        assert stale is not None
+        world.put_share(readOnly=True)
+
+        assert not add_finalizer(stale, world.objects)
+
+        view = world.objects.shares.get(key)
+        assert view is not None
+        assert not view["metadata"].get("finalizers")
 
     def test_a_suspended_share_can_be_deleted(self, world: ShareWorld) -> None:
         key = world.put_share()
