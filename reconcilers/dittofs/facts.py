@@ -75,10 +75,6 @@ class ServerFacts:
     health: str = ""
     #: The health of each enabled adapter: nfs and smb to healthy, unhealthy, unknown …
     adapters: Mapping[str, str] | None = None
-    #: Whether NFSv4 clients are still reclaiming their state after a restart.
-    grace_period: bool = False
-    #: The paths of the declared shares that the server does not have.
-    missing_shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

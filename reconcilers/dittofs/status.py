@@ -43,6 +43,8 @@ class Observed:
     pod: PodFacts | None = None
     server: ServerFacts = field(default_factory=ServerFacts)
     declared_shares: int = 0
+    #: The paths of the declared shares that the server does not serve although they were made on it.
+    missing_shares: tuple[str, ...] = ()
     badger: bool = False
 
 
@@ -202,8 +204,6 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
         return false(kind, observed.config_problem.reason, observed.config_problem.message)
     if not stateful_set.holds:
         return true(kind, stateful_set.reason, stateful_set.message)
-    if observed.server.grace_period:
-        return true(kind, "GracePeriod", "NFSv4 clients are reclaiming their state after the restart (up to 90s)")
     return false(kind, "Settled", "nothing is under way")
 
 
@@ -223,7 +223,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if _legacy_layout(observed) else ""),
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
-        ("SharesNotLoaded", _missing(server.missing_shares)),
+        ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
     )
 
@@ -254,7 +254,7 @@ def _missing(paths: tuple[str, ...]) -> str:
     if not paths:
         return ""
     more = f" and {len(paths) - NAMES_SHOWN} more" if len(paths) > NAMES_SHOWN else ""
-    return f"declared shares that the server does not have: {', '.join(paths[:NAMES_SHOWN])}{more}"
+    return f"declared shares that the server could not load: {', '.join(paths[:NAMES_SHOWN])}{more}"
 
 
 def _badger_advice(observed: Observed) -> str:

@@ -41,8 +41,7 @@ LOCKED_OUT = replace(RUNNING, server=ServerFacts(ServerState.LOCKED_OUT, "neithe
 REFUSED = replace(RUNNING, server=ServerFacts(ServerState.REFUSED, "403"))
 NO_DATABASE = replace(RUNNING, server=replace(SERVER, health="degraded"))
 SICK_ADAPTER = replace(RUNNING, server=replace(SERVER, adapters=MappingProxyType({"nfs": "unknown"})))
-GRACE = replace(RUNNING, server=replace(SERVER, grace_period=True))
-UNLOADED = replace(RUNNING, server=replace(SERVER, missing_shares=tuple(f"/s{n}" for n in range(7))))
+UNLOADED = replace(RUNNING, missing_shares=tuple(f"/s{n}" for n in range(7)))
 MANY_SHARES = replace(RUNNING, badger=True, declared_shares=MAX_BADGER_SHARES + 1)
 CONFLICT = replace(RUNNING, conflicts=("Service demo-nfs",))
 FAILURE = replace(RUNNING, failures=("Service demo-nfs: Invalid: no",))
@@ -237,16 +236,6 @@ TABLE = {
         (FALSE, "Settled"),
         (FALSE, "AsDeclared"),
     ),
-    "grace period": (
-        GRACE,
-        DittoFSPhase.RUNNING,
-        (TRUE, "Rendered"),
-        (TRUE, "Ready"),
-        (TRUE, "ServerHealthy"),
-        (TRUE, "Ready"),
-        (TRUE, "GracePeriod"),
-        (FALSE, "AsDeclared"),
-    ),
     "declared shares not loaded": (
         UNLOADED,
         DittoFSPhase.DEGRADED,
@@ -393,7 +382,7 @@ def test_the_container_s_waiting_reason_is_in_the_message() -> None:
 def test_at_most_five_unloaded_shares_are_named() -> None:
     message = assess(UNLOADED)[DittoFSCondition.DEGRADED].message
 
-    assert message == "declared shares that the server does not have: /s0, /s1, /s2, /s3, /s4 and 2 more"
+    assert message == "declared shares that the server could not load: /s0, /s1, /s2, /s3, /s4 and 2 more"
 
 
 def test_several_defects_share_one_condition_under_the_gravest_reason() -> None:

@@ -1,0 +1,172 @@
+"""What the DittoFS reconciler reads and writes through, and the indexes and mappers that its wiring needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from informers.apply import Applied
+from informers.event import Event, Updated, states
+from informers.mapper import Mapper
+from informers.resource import Manifest, ObjectKey, Resource, View
+from reconcilers import names
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+)
+
+#: Index that the informer of DittoFS must have: see `DITTOFS_INDEXERS`.
+BY_SECRET = "secret"  # noqa: S105 - the name of an index
+
+
+class Cache(Protocol):
+    """The indexed, read-only objects of one informer (`informers.store.Store`)."""
+
+    def get(self, key: ObjectKey) -> View | None:
+        """The object named `key`, None when there is none."""
+
+    def by_index(self, index: str, value: str) -> Iterable[View]:
+        """The objects that `index` files under `value`."""
+
+
+class ApiClient(Protocol):
+    """The calls to the API server that are made besides server-side apply (`informers.client.Client`)."""
+
+    def get(self, resource: Resource, key: ObjectKey) -> Manifest:
+        """A live read."""
+
+    def create(self, resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
+        """Makes a new object; AlreadyExists when there is one of that name."""
+
+    def apply(
+        self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
+    ) -> Manifest:
+        """Server-side apply."""
+
+    def json_patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        operations: list[dict[str, Any]],
+        *,
+        field_manager: str,
+        subresource: str = "",
+    ) -> Manifest:
+        """RFC 6902."""
+
+    def merge_patch(
+        self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
+    ) -> Manifest:
+        """RFC 7386."""
+
+    def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, propagation: str = "Background"
+    ) -> None:
+        """Asks for deletion; Conflict when the name belongs to another object than `uid` by now."""
+
+
+class Applier(Protocol):
+    """Server-side apply that sends nothing while nothing differs (`informers.apply.Applier`)."""
+
+    def ensure(self, resource: Resource, intent: Manifest, live: View | None) -> Applied:
+        """Makes the object have what `intent` says, given that it is `live` or, when None, absent."""
+
+
+class Recorder(Protocol):
+    """Tells people what was done (`informers.events.EventRecorder`)."""
+
+    def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        """Something that is as it should be."""
+
+    def warning(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
+        """Something that a person should look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class DittoFSCaches:
+    """The caches that the reconciler reads.
+
+    `dittofs` has DITTOFS_INDEXERS, `shares` SHARE_INDEXERS of `reconcilers.share.caches`. `secrets` holds the metadata
+    of every Secret (users' own ones are referenced); the other children's caches may hold those with
+    `names.MANAGED_SELECTOR` only. Children must keep their managedFields of `names.FIELD_MANAGER`.
+    """
+
+    dittofs: Cache
+    shares: Cache
+    config_maps: Cache
+    secrets: Cache
+    service_accounts: Cache
+    claims: Cache
+    stateful_sets: Cache
+    services: Cache
+    pods: Cache
+
+    def of(self, resource: Resource) -> Cache:
+        """The cache of the children of type `resource`."""
+        return {
+            CONFIG_MAP: self.config_maps,
+            PERSISTENT_VOLUME_CLAIM: self.claims,
+            POD: self.pods,
+            SECRET: self.secrets,
+            SERVICE: self.services,
+            SERVICE_ACCOUNT: self.service_accounts,
+            STATEFUL_SET: self.stateful_sets,
+        }[resource]
+
+
+def referenced_secrets(instance: View) -> tuple[str, ...]:
+    """The Secrets, as `namespace/name`, that the specification of `instance` names."""
+    auth = (instance.get("spec") or {}).get("auth") or {}
+    references = (auth.get("adminSecretRef") or {}, auth.get("jwtSecretRef") or {})
+    namespace = str(instance["metadata"].get("namespace") or "")
+    return tuple(str(ObjectKey(namespace, reference["name"])) for reference in references if reference.get("name"))
+
+
+DITTOFS_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {BY_SECRET: referenced_secrets}
+
+
+def instance_of_child(event: Event) -> tuple[ObjectKey, ...]:
+    """From an event of a child (a claim, Secret or pod has no owner of our kind) to its instance, by its labels."""
+    return tuple(dict.fromkeys(key for view in states(event) for key in _instance_by_labels(view)))
+
+
+def instances_of_secret(instances: Cache) -> Mapper:
+    """From an event of a Secret to the instance it is a child of and to those whose specification names it."""
+
+    def mapper(event: Event) -> tuple[ObjectKey, ...]:
+        secret = str(ObjectKey.of(states(event)[-1]))
+        users = (ObjectKey.of(instance) for instance in instances.by_index(BY_SECRET, secret))
+        return tuple(dict.fromkeys((*instance_of_child(event), *users)))
+
+    return mapper
+
+
+def changed_instance(event: Event) -> tuple[ObjectKey, ...]:
+    """From an event of a DittoFS to itself, unless nothing but its status changed, which the reconciler wrote."""
+    if isinstance(event, Updated) and _without_status(event.old) == _without_status(event.new):
+        return ()
+    return (ObjectKey.of(states(event)[-1]),)
+
+
+def _without_status(instance: View) -> tuple[object, ...]:
+    metadata = instance["metadata"]
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        metadata.get("finalizers"),
+        metadata.get("annotations"),
+    )
+
+
+def _instance_by_labels(view: View) -> Iterable[ObjectKey]:
+    metadata = view["metadata"]
+    labels = metadata.get("labels") or {}
+    if labels.get(names.MANAGED_BY_LABEL) == names.MANAGED_BY and labels.get(names.INSTANCE_LABEL):
+        yield ObjectKey(str(metadata.get("namespace") or ""), str(labels[names.INSTANCE_LABEL]))

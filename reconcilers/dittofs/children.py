@@ -1,0 +1,129 @@
+"""Brings the children of an instance to what is wanted: each is applied if it is ours, and left alone if it is not."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+
+import orjson
+
+from informers.apply import Applied, Outcome
+from informers.errors import Invalid, NotFound
+from informers.resource import Manifest, ObjectKey, Resource, View
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, STATEFUL_SET
+from reconcilers.builders.children import Child, unwanted_children
+from reconcilers.builders.claims import claimed
+from reconcilers.builders.inputs import ObservedClaim
+from reconcilers.dittofs.caches import ApiClient, Applier, DittoFSCaches
+from reconcilers.dittofs.facts import Problem
+from reconcilers.dittofs.observe import observed_claim
+from reconcilers.dittofs.ownership import Whose, whose
+from reconcilers.dittofs.report import Report
+
+
+class Children:
+    """Applies children, and knows which changes are its own. Safe for many threads, for different instances."""
+
+    def __init__(self, *, caches: DittoFSCaches, client: ApiClient, applier: Applier) -> None:
+        self._caches = caches
+        self._client = client
+        self._applier = applier
+        self._lock = threading.Lock()
+        #: By uid of the instance, for each child a digest of what was last wanted: tells drift from a new wish.
+        self._wanted: dict[str, dict[str, bytes]] = {}
+
+    def observed_claims(self, instance: DittoFS) -> dict[str, ObservedClaim]:
+        """What the claims of `instance` have that exist."""
+        found = {}
+        for name, storage in claimed(instance):
+            view = self._caches.claims.get(ObjectKey(instance.metadata.namespace, name))
+            if view is not None:
+                specified = storage.storage_class_name is not None
+                found[name] = observed_claim(view, class_is_specified=specified)
+        return found
+
+    def apply(self, instance: DittoFS, child: Child, report: Report, *, first: bool) -> None:
+        """Make `child` as wanted. `first`: nothing was made for this instance before, so what is there is adopted."""
+        with report.step(str(child)):
+            live = self._live(child)
+            if live is not None:
+                match whose(child.resource, live, instance):
+                    case Whose.FOREIGN:
+                        report.conflicts.append(str(child))
+                        return
+                    case Whose.LEAVING:
+                        report.leaving.append(str(child))
+                        return
+                    case Whose.OURS:
+                        pass
+            try:
+                applied = self._applier.ensure(child.resource, child.manifest, live)
+            except Invalid as error:
+                if child.resource != STATEFUL_SET:
+                    raise
+                report.config_problems.append(Problem("PodTemplateInvalid", error.message))
+                return
+            report.children[child.resource, child.key] = applied.object
+            if first and live is not None and child.resource == PERSISTENT_VOLUME_CLAIM:
+                report.adopted.append(child.key.name)
+            self._tell(instance, child, applied, report)
+
+    def remove_unwanted(self, instance: DittoFS, report: Report) -> None:
+        """Delete the children of ours that a disabled part has no longer."""
+        for resource, key in unwanted_children(instance):
+            view = self._caches.of(resource).get(key)
+            if view is None or whose(resource, view, instance) is not Whose.OURS:
+                continue
+            what = f"{resource.kind} {key.name}"
+            with report.step(what):
+                try:
+                    self._client.delete(resource, key, uid=view["metadata"]["uid"])
+                except NotFound:
+                    continue
+                report.removed.append(what)
+            self._knows(instance).pop(what, None)
+
+    def forget(self, uid: str) -> None:
+        """Drop what was remembered of an instance that is gone."""
+        with self._lock:
+            self._wanted.pop(uid, None)
+
+    def _live(self, child: Child) -> View | None:
+        cached = self._caches.of(child.resource).get(child.key)
+        if cached is not None:
+            return cached
+        # The caches hold our own labelled objects only: somebody else's of this name is seen live alone.
+        try:
+            return self._client.get(child.resource, child.key)
+        except NotFound:
+            return None
+
+    def _tell(self, instance: DittoFS, child: Child, applied: Applied, report: Report) -> None:
+        what, wanted = str(child), _digest(child.manifest)
+        known = self._knows(instance)
+        before, known[what] = known.get(what), wanted
+        match applied.outcome:
+            case Outcome.UNCHANGED:
+                pass
+            case Outcome.CREATED if before is None:
+                report.created.append(what)
+            case Outcome.CREATED:
+                report.repaired.append(f"{what} (was gone)")
+            case Outcome.UPDATED if before == wanted:
+                report.repaired.append(f"{what} ({applied.reason})")
+            case Outcome.UPDATED:
+                report.updated.append(what)
+
+    def _knows(self, instance: DittoFS) -> dict[str, bytes]:
+        with self._lock:
+            return self._wanted.setdefault(instance.metadata.uid, {})
+
+
+def _digest(manifest: Manifest) -> bytes:
+    return hashlib.blake2b(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def cached_child(caches: DittoFSCaches, report: Report, resource: Resource, key: ObjectKey) -> View | None:
+    """A child as this pass left it, or else as its cache has it."""
+    return report.children.get((resource, key)) or caches.of(resource).get(key)

@@ -1,0 +1,93 @@
+"""Facts read out of children as they stand: what claims have, what the pod runs with, where the server is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from informers.resource import View
+from reconcilers import names
+from reconcilers.builders.inputs import ObservedClaim, PodInputs
+from reconcilers.builders.services import Part
+from reconcilers.builders.stateful_set import JWT_SECRET_VARIABLE
+from reconcilers.dittofs.facts import PodFacts
+
+#: What the share reconciler says of a share that the server has but could not load.
+SHARE_NOT_LOADED = "ShareNotLoaded"
+
+
+def observed_claim(claim: View, *, class_is_specified: bool) -> ObservedClaim:
+    """What `claim` has that an apply must not take back."""
+    spec = claim.get("spec") or {}
+    storage_class = spec.get("storageClassName")
+    # The cluster's default class, filled in by the API server, stays out: applying it would be a write for nothing.
+    keeps_class = storage_class is not None and (class_is_specified or _owns_class(claim))
+    return ObservedClaim(
+        requested=str(((spec.get("resources") or {}).get("requests") or {}).get("storage") or "0"),
+        access_modes=tuple(spec.get("accessModes") or ()),
+        storage_class=str(storage_class) if keeps_class else None,
+    )
+
+
+def inputs_in_force(stateful_set: View) -> PodInputs | None:
+    """What the pods of `stateful_set` start with; None when its template is not one of ours."""
+    template = stateful_set["spec"]["template"]
+    config_hash = (template["metadata"].get("annotations") or {}).get(names.CONFIG_HASH_ANNOTATION)
+    for container in template["spec"].get("containers") or ():
+        for variable in container.get("env") or ():
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+            if variable.get("name") == JWT_SECRET_VARIABLE and reference and config_hash:
+                return PodInputs(str(reference["name"]), str(reference["key"]), str(config_hash))
+    return None
+
+
+def endpoint(part: Part, service: View) -> dict[str, Any]:
+    """Where `part` can be reached through `service`."""
+    spec = service["spec"]
+    cluster_ip = str(spec.get("clusterIP") or "")
+    namespace = str(service["metadata"].get("namespace") or "")
+    return {
+        "host": names.service_host(part.service_name, namespace),
+        "clusterIP": cluster_ip,
+        "address": _load_balancer_address(service) or cluster_ip,
+        "port": part.port,
+    }
+
+
+def base_url(api_endpoint: Mapping[str, Any]) -> str:
+    """The URL of the server's REST API: by address, which works outside the cluster's DNS too; empty without one."""
+    address = str(api_endpoint.get("clusterIP") or "")
+    if not address:
+        return ""
+    return (
+        f"http://[{address}]:{api_endpoint['port']}" if ":" in address else f"http://{address}:{api_endpoint['port']}"
+    )
+
+
+def running_version(pod: PodFacts | None) -> str:
+    """The version of the server that `pod` runs, by its image; empty when that says nothing."""
+    if pod is None or not pod.ready:
+        return ""
+    return names.image_version(pod.image) or names.image_version(f"image@{pod.image_id.rpartition('@')[2]}")
+
+
+def unloaded_shares(shares: Iterable[View]) -> tuple[str, ...]:
+    """The paths of the DittoFSShares that were found on the server but not loaded by it."""
+    found = []
+    for share in shares:
+        status = share.get("status") or {}
+        if any(condition.get("reason") == SHARE_NOT_LOADED for condition in status.get("conditions") or ()):
+            found.append(str(status.get("path") or ""))
+    return tuple(sorted(found))
+
+
+def _owns_class(claim: View) -> bool:
+    for entry in claim["metadata"].get("managedFields") or ():
+        if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply":
+            return "f:storageClassName" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    return False
+
+
+def _load_balancer_address(service: View) -> str:
+    ingresses = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return next((str(ingress.get("ip") or ingress.get("hostname") or "") for ingress in ingresses), "")

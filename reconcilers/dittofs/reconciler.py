@@ -1,0 +1,316 @@
+"""Makes one DittoFS what its specification says: children in the cluster, settings in the server, a status that tells.
+
+A steady pass reads caches only, asks the server how it is, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from informers.clock import Clock
+from informers.errors import NotFound
+from informers.resource import ObjectKey, View
+from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
+from informers.view import freeze
+from reconcilers import names
+from reconcilers.api.common import InvalidObject
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
+from reconcilers.api.resources import POD, SERVICE, STATEFUL_SET
+from reconcilers.api.storage import MetadataType
+from reconcilers.builders.children import wanted_children
+from reconcilers.builders.config import config_file, config_hash
+from reconcilers.builders.inputs import BuildFacts, PodInputs
+from reconcilers.builders.services import parts
+from reconcilers.dittofs.announce import Announcement, deeds, news
+from reconcilers.dittofs.caches import ApiClient, Applier, DittoFSCaches, Recorder
+from reconcilers.dittofs.children import Children, cached_child
+from reconcilers.dittofs.deletion import settle_keepsakes
+from reconcilers.dittofs.facts import PodFacts, ServerFacts, pod_facts, stateful_set_facts
+from reconcilers.dittofs.finalizer import add_finalizer, drop_finalizer, has_finalizer
+from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force, running_version, unloaded_shares
+from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
+from reconcilers.dittofs.secret_reader import SecretReader
+from reconcilers.dittofs.server_settings import ServerSettings
+from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.dittofs.status_writer import StatusWriter
+from reconcilers.server.credentials import CredentialsSource
+from reconcilers.server.session import Sessions
+from reconcilers.share.caches import BY_INSTANCE, instance_index_value
+from reconcilers.share.declared import DeclaredShare, declared_shares
+
+POLL_INTERVAL_S = 30.0
+#: How soon to look again at a server whose pod is ready but that does not serve yet; it grows up to the poll interval.
+FIRST_LOOK_S = 1.0
+LOOK_GROWTH = 1.5
+#: How soon to look again for what has to go before ours can come, and after a write that came too late.
+LEAVING_S = 2.0
+STALE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """The object of one pass: as it was read, as our model of it, and what belongs to it."""
+
+    view: View
+    instance: DittoFS
+    shares: tuple[View, ...]
+    declared: tuple[DeclaredShare, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """What the Secrets of one pass came to."""
+
+    pod: PodInputs | None
+    admin: AdminPassword
+
+
+class DittoFSReconciler:
+    """Reconciles DittoFS objects. `poll_interval_s`: how often a server is asked how it is."""
+
+    def __init__(
+        self,
+        *,
+        caches: DittoFSCaches,
+        client: ApiClient,
+        applier: Applier,
+        recorder: Recorder,
+        sessions: Sessions,
+        credentials: CredentialsSource,
+        clock: Clock,
+        poll_interval_s: float = POLL_INTERVAL_S,
+    ) -> None:
+        self._caches = caches
+        self._client = client
+        self._recorder = recorder
+        self._poll_interval_s = poll_interval_s
+        self._children = Children(caches=caches, client=client, applier=applier)
+        self._keeper = SecretKeeper(
+            client=client, secrets=caches.secrets, reader=SecretReader(client=client, secrets=caches.secrets)
+        )
+        self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=self._keeper)
+        self._status = StatusWriter(client=client, clock=clock)
+        self._lock = threading.Lock()
+        self._uids: dict[ObjectKey, str] = {}
+        self._unsettled_looks: dict[ObjectKey, int] = {}
+
+    def reconcile(self, key: ObjectKey) -> Result:
+        """One pass over the DittoFS named `key`."""
+        view = self._caches.dittofs.get(key)
+        if view is None:
+            self._forget(key)
+            return Done()
+        try:
+            instance = DittoFS.from_view(view)
+        except InvalidObject as error:
+            return Terminal(str(error))
+        self._know(key, instance.metadata.uid)
+        if instance.deleting:
+            return self._finalize(view, instance)
+        first = False
+        if not instance.spec.suspend and not has_finalizer(view):
+            marked = add_finalizer(view, self._client)
+            if marked is None:
+                return RequeueAfter(STALE_S)
+            view, first = freeze(marked), True
+        return self._pass(self._subject(view, instance), first=first)
+
+    def _pass(self, subject: _Subject, *, first: bool) -> Result:
+        instance, report = subject.instance, Report()
+        if instance.spec.suspend:
+            secrets = _Secrets(self._inputs_in_force(instance), AdminPassword(in_place=True, change_wanted=False))
+        else:
+            secrets = self._secrets(instance, report)
+            facts = BuildFacts(
+                shares=subject.declared,
+                claims=MappingProxyType(self._children.observed_claims(instance)),
+                pod=secrets.pod,
+            )
+            for child in wanted_children(instance, facts):
+                self._children.apply(instance, child, report, first=first)
+            self._children.remove_unwanted(instance, report)
+        endpoints = self._endpoints(instance, report)
+        server = self._ask_server(instance, endpoints, secrets.admin, report)
+        assessment = self._report(subject, report, server, endpoints, secrets.pod)
+        return self._result(instance, assessment, report)
+
+    def _secrets(self, instance: DittoFS, report: Report) -> _Secrets:
+        in_force = self._inputs_in_force(instance)
+        inputs, admin = in_force, AdminPassword(in_place=False, change_wanted=False)
+        with report.step("Secret with the signing key"):
+            key = self._keeper.signing_key(instance, report)
+            # Without a good key the pod keeps what it has: a Secret that vanished must not stop a running server.
+            if key is not None:
+                inputs = PodInputs(key.secret, key.key, config_hash(config_file(instance), key.digest))
+        with report.step("Secret with the admin password"):
+            remembered = self._server.remembered_password(instance)
+            admin = self._keeper.admin_password(instance, report, remembered=remembered)
+        # A first pod would only wait for a Secret that is not there.
+        return _Secrets(inputs if in_force is not None or admin.in_place else None, admin)
+
+    def _inputs_in_force(self, instance: DittoFS) -> PodInputs | None:
+        view = self._caches.stateful_sets.get(_key(instance, names.stateful_set(instance.metadata.name)))
+        return None if view is None else inputs_in_force(view)
+
+    def _endpoints(self, instance: DittoFS, report: Report) -> dict[str, dict[str, Any]]:
+        endpoints = {}
+        for part in parts(instance):
+            view = cached_child(self._caches, report, SERVICE, _key(instance, part.service_name))
+            if part.enabled and view is not None:
+                endpoints[part.port_name.value] = endpoint(part, view)
+        return endpoints
+
+    def _ask_server(
+        self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], admin: AdminPassword, report: Report
+    ) -> ServerFacts:
+        pod = self._pod(instance)
+        url = base_url(endpoints.get(names.PortName.API, {}))
+        if instance.spec.replicas == 0 or pod is None or not pod.ready or pod.deleting or not url:
+            return ServerFacts()
+        with report.step("server"):
+            return self._server.look(
+                instance,
+                url,
+                change_password=admin.change_wanted,
+                change=not instance.spec.suspend,
+                report=report,
+            )
+        return ServerFacts()
+
+    def _pod(self, instance: DittoFS) -> PodFacts | None:
+        return pod_facts(self._caches.of(POD).get(_key(instance, names.pod(instance.metadata.name))))
+
+    def _observe(self, subject: _Subject, report: Report, server: ServerFacts) -> Observed:
+        instance, before = subject.instance, self._status.last(subject.view)
+        key = _key(instance, names.stateful_set(instance.metadata.name))
+        ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
+        return Observed(
+            replicas=instance.spec.replicas,
+            deleting=instance.deleting,
+            suspended=instance.spec.suspend,
+            was_running=ran,
+            config_problem=report.config_problem,
+            conflicts=tuple(report.conflicts),
+            leftovers=tuple(report.leaving),
+            failures=tuple(report.failures),
+            stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
+            pod=self._pod(instance),
+            server=server,
+            declared_shares=len(subject.declared),
+            missing_shares=unloaded_shares(subject.shares),
+            badger=instance.spec.metadata.type is MetadataType.BADGER,
+        )
+
+    def _report(
+        self,
+        subject: _Subject,
+        report: Report,
+        server: ServerFacts,
+        endpoints: Mapping[str, Mapping[str, Any]],
+        inputs: PodInputs | None,
+    ) -> Assessment:
+        """Write the status, then tell people: an event is given once the status that it explains stands."""
+        instance, before = subject.instance, self._status.last(subject.view)
+        observed = self._observe(subject, report, server)
+        assessment = assess(observed)
+        nfs = endpoints.get(names.PortName.NFS)
+        nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
+        stopped = assessment.phase is DittoFSPhase.STOPPED
+        version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
+        fields = {
+            "apiReachable": api_reachable(observed),
+            "endpoint": nfs_address,
+            "endpoints": endpoints,
+            "database": "sqlite",
+            "version": version,
+            "configHash": inputs.config_hash if inputs else "",
+            "shares": len(subject.declared),
+            "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
+        }
+        self._announce(subject.view, tuple(deeds(report)))
+        try:
+            self._status.write(subject.view, instance, assessment, fields)
+        except NotFound:
+            return assessment  # Deleted meanwhile: nobody is left to read it.
+        self._announce(subject.view, tuple(news(before, assessment, endpoint=nfs_address)))
+        return assessment
+
+    def _result(self, instance: DittoFS, assessment: Assessment, report: Report) -> Result:
+        if report.failures:
+            return Backoff("; ".join(report.failures))
+        if report.stale:
+            _log.info("somebody else wrote first", what=report.stale)
+            return RequeueAfter(STALE_S)
+        if report.leaving:
+            return RequeueAfter(LEAVING_S)
+        if assessment.phase is DittoFSPhase.STOPPED and not report.conflicts:
+            return Done()
+        pod_ready = assessment[DittoFSCondition.STATEFUL_SET_READY].holds and instance.spec.replicas > 0
+        serves = assessment[DittoFSCondition.AVAILABLE].holds
+        return RequeueAfter(self._look_again_s(instance.key, unsettled=pod_ready and not serves))
+
+    def _look_again_s(self, key: ObjectKey, *, unsettled: bool) -> float:
+        with self._lock:
+            looks = self._unsettled_looks.pop(key, 0)
+            if not unsettled:
+                return self._poll_interval_s
+            self._unsettled_looks[key] = looks + 1
+        # The exponent is bounded: a float overflows after some 1750 looks.
+        return min(self._poll_interval_s, FIRST_LOOK_S * LOOK_GROWTH ** min(looks, 64))
+
+    def _finalize(self, view: View, instance: DittoFS) -> Result:
+        if not has_finalizer(view):
+            return Done()
+        report = Report()
+        kept = settle_keepsakes(instance, self._client, report)
+        if report.failures or report.stale:
+            self._report(self._subject(view, instance), report, ServerFacts(), {}, self._inputs_in_force(instance))
+            return Backoff("; ".join([*report.failures, *report.stale]))
+        if not drop_finalizer(view, self._client):
+            return RequeueAfter(STALE_S)
+        if kept:
+            self._recorder.normal(view, "ClaimsKept", f"kept for a new DittoFS of this name: {', '.join(kept)}")
+        self._recorder.normal(view, "Deleted", "the children go with it")
+        return Done()
+
+    def _announce(self, view: View, announcements: tuple[Announcement, ...]) -> None:
+        for announcement in announcements:
+            tell = self._recorder.warning if announcement.warning else self._recorder.normal
+            tell(view, announcement.reason, announcement.note)
+
+    def _subject(self, view: View, instance: DittoFS) -> _Subject:
+        shares = tuple(self._caches.shares.by_index(BY_INSTANCE, instance_index_value(instance.key)))
+        return _Subject(view, instance, shares, declared_shares(shares))
+
+    def _know(self, key: ObjectKey, uid: str) -> None:
+        with self._lock:
+            before, self._uids[key] = self._uids.get(key), uid
+        if before is not None and before != uid:
+            self._drop(key, before)
+
+    def _forget(self, key: ObjectKey) -> None:
+        with self._lock:
+            uid = self._uids.pop(key, None)
+        if uid is not None:
+            self._drop(key, uid)
+
+    def _drop(self, key: ObjectKey, uid: str) -> None:
+        self._children.forget(uid)
+        self._server.forget(key, uid)
+        self._status.forget(key)
+        with self._lock:
+            self._unsettled_looks.pop(key, None)
+
+
+def _key(instance: DittoFS, name: str) -> ObjectKey:
+    return ObjectKey(instance.metadata.namespace, name)

@@ -1,0 +1,57 @@
+"""What one pass did and ran into: filled by its steps, read at its end. Steps fail alone, the pass goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from informers.errors import ApiError, Conflict
+from informers.resource import ObjectKey, Resource, View
+from reconcilers.dittofs.facts import Problem
+
+
+@dataclass(slots=True)
+class Report:
+    """One pass over one instance; each text names what it is about, never a value."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    #: What somebody else had changed or deleted, with where.
+    repaired: list[str] = field(default_factory=list)
+    #: Claims that an earlier instance of this name left.
+    adopted: list[str] = field(default_factory=list)
+    #: What was changed inside the server.
+    server_changes: list[str] = field(default_factory=list)
+
+    #: Names taken by objects that are not ours.
+    conflicts: list[str] = field(default_factory=list)
+    #: Objects that must go before ours can come.
+    leaving: list[str] = field(default_factory=list)
+    #: Steps that the API server refused.
+    failures: list[str] = field(default_factory=list)
+    #: Steps that somebody else's write came in between: they only have to be done again.
+    stale: list[str] = field(default_factory=list)
+    config_problems: list[Problem] = field(default_factory=list)
+
+    #: The children as they are after this pass, which the caches may not show yet.
+    children: dict[tuple[Resource, ObjectKey], View] = field(default_factory=dict)
+
+    @property
+    def config_problem(self) -> Problem | None:
+        """The problem to tell of: the first."""
+        return self.config_problems[0] if self.config_problems else None
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """A step about `what`, whose refusal by the API server ends the step but not the pass.
+
+        An unreachable API server or a lost lease ends the pass: nothing else could be done or reported either.
+        """
+        try:
+            yield
+        except Conflict as error:
+            self.stale.append(f"{what}: {error.message}")
+        except ApiError as error:
+            self.failures.append(f"{what}: {error}")

@@ -1,0 +1,108 @@
+"""What the operator knows of the Secrets it does not hold: whether a value is there and good, and a digest of it.
+
+Secrets are cached as metadata; a value is read by name when its Secret has changed, and forgotten at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from informers.errors import NotFound
+from informers.resource import ObjectKey, View
+from reconcilers.api.resources import SECRET
+from reconcilers.dittofs.caches import ApiClient, Cache
+
+
+class SecretProblem(Exception):
+    """A Secret or the value in it is not there or not good; the text says which and what to do, never the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValue:
+    """A value, without the value."""
+
+    #: SHA-256; two values are the same when their digests are.
+    digest: bytes = field(repr=False)
+    length_bytes: int
+    length_characters: int
+
+
+class SecretReader:
+    """Reads values of Secrets. Safe for many threads."""
+
+    def __init__(self, *, client: ApiClient, secrets: Cache) -> None:
+        self._client = client
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._known: dict[tuple[ObjectKey, str], tuple[tuple[str, str], SecretValue | str]] = {}
+
+    def look(self, secret: ObjectKey, data_key: str, *, view: View | None = None) -> SecretValue:
+        """What is known of the value `data_key` of `secret`; sends a request only after the Secret has changed.
+
+        `view` is the Secret's metadata when it is fresher than the cache. Raises SecretProblem, or the `ClientError`
+        of the live read.
+        """
+        view = self._secrets.get(secret) if view is None else view
+        if view is None:
+            with self._lock:
+                self._known.pop((secret, data_key), None)
+            raise SecretProblem(_absent(secret, data_key))
+        version = _version(view)
+        with self._lock:
+            known = self._known.get((secret, data_key))
+        if known is None or known[0] != version:
+            known = self._read(secret, data_key)
+            with self._lock:
+                self._known[secret, data_key] = known
+        found = known[1]
+        if isinstance(found, str):
+            raise SecretProblem(found)
+        return found
+
+    def value(self, secret: ObjectKey, data_key: str) -> str:
+        """The value itself, read now. Raises SecretProblem, or a `ClientError`."""
+        try:
+            live = self._client.get(SECRET, secret)
+        except NotFound:
+            raise SecretProblem(_absent(secret, data_key)) from None
+        return decode(live, data_key)
+
+    def _read(self, secret: ObjectKey, data_key: str) -> tuple[tuple[str, str], SecretValue | str]:
+        try:
+            live = self._client.get(SECRET, secret)
+        except NotFound:
+            raise SecretProblem(_absent(secret, data_key)) from None
+        try:
+            text = decode(live, data_key)
+        except SecretProblem as problem:
+            return _version(live), str(problem)
+        raw = text.encode()
+        return _version(live), SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
+
+
+def decode(secret: View, data_key: str) -> str:
+    """The text under `data_key` of a whole Secret. Raises SecretProblem."""
+    name = secret["metadata"]["name"]
+    data = secret.get("data")
+    encoded = data.get(data_key) if isinstance(data, Mapping) else None
+    if encoded is None:
+        raise SecretProblem(f'Secret "{name}" has no key "{data_key}": add it, or name another Secret or key')
+    try:
+        return base64.b64decode(str(encoded), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        # Without the cause: it quotes the value.
+        raise SecretProblem(f'Secret "{name}" holds no UTF-8 text under "{data_key}": put text there') from None
+
+
+def _absent(secret: ObjectKey, data_key: str) -> str:
+    return f'Secret "{secret.name}" does not exist: create it with the key "{data_key}", or name another Secret'
+
+
+def _version(view: View) -> tuple[str, str]:
+    metadata = view["metadata"]
+    return str(metadata.get("uid") or ""), str(metadata.get("resourceVersion") or "")

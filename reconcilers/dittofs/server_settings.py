@@ -1,0 +1,196 @@
+"""What the operator keeps right inside a running server: its adapters and the admin password; and how it is.
+
+Asked only while the pod is ready. A call that fails ends the look, so that a slow server holds a worker but once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from informers.errors import NotFound as ObjectNotFound
+from informers.resource import ObjectKey
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import SECRET
+from reconcilers.builders.secrets import encoded
+from reconcilers.dittofs.caches import ApiClient
+from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.secret_keeper import SecretKeeper
+from reconcilers.dittofs.secret_reader import SecretProblem
+from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
+from reconcilers.server.errors import LoginRefused, ServerRefused, ServerUnreachable
+from reconcilers.server.rows import Adapter
+from reconcilers.server.session import Credentials, ServerSession, Sessions
+
+#: What the status says of an adapter that the server does not list.
+MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAdapter:
+    """A protocol listener as it should be."""
+
+    type: str
+    enabled: bool
+    port: int
+
+    def is_met_by(self, row: Adapter) -> bool:
+        """Whether `row` needs no change; the port of a disabled one does not matter."""
+        return row.enabled == self.enabled and (not self.enabled or row.port == self.port)
+
+
+def wanted_adapters(instance: DittoFS) -> tuple[WantedAdapter, ...]:
+    """The listeners of `instance`, on the ports that are fixed inside the pod."""
+    adapters = instance.spec.adapters
+    return (
+        WantedAdapter("nfs", enabled=adapters.nfs.enabled, port=names.NFS_CONTAINER_PORT),
+        WantedAdapter("smb", enabled=adapters.smb.enabled, port=names.SMB_CONTAINER_PORT),
+    )
+
+
+class ServerSettings:
+    """Looks after the servers. Safe for many threads, for different instances."""
+
+    def __init__(
+        self,
+        *,
+        client: ApiClient,
+        sessions: Sessions,
+        credentials: CredentialsSource,
+        keeper: SecretKeeper,
+    ) -> None:
+        self._client = client
+        self._sessions = sessions
+        self._credentials = credentials
+        self._keeper = keeper
+        #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
+        self._remembered: dict[str, Credentials] = {}
+
+    def remembered_password(self, instance: DittoFS) -> str | None:
+        """The admin password that last worked in this process; None when none did."""
+        credentials = self._remembered.get(instance.metadata.uid)
+        return None if credentials is None else credentials.password
+
+    def forget(self, instance: ObjectKey, uid: str) -> None:
+        """Drop everything about an instance that is gone."""
+        self._sessions.forget(instance)
+        self._credentials.forget(instance)
+        self._remembered.pop(uid, None)
+
+    def look(
+        self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
+    ) -> ServerFacts:
+        """How the server at `base_url` is, after (with `change`) setting right what differs.
+
+        `change_password`: another admin password is wanted than the one in force. Raises a `ClientError` when a
+        Secret can't be read or written.
+        """
+        try:
+            credentials = self._credentials.get(instance.key)
+        except CredentialsMissing as error:
+            if (remembered := self._remembered.get(instance.metadata.uid)) is None:
+                return ServerFacts(ServerState.REFUSED, str(error))
+            credentials = remembered
+        try:
+            return self._look(
+                _Visit(instance, base_url, credentials, change=change, change_password=change_password, report=report)
+            )
+        except _LockedOut as error:
+            return ServerFacts(ServerState.LOCKED_OUT, str(error))
+        except ServerUnreachable as error:
+            return ServerFacts(ServerState.UNREACHABLE, f"the server does not answer: {error}")
+        except ServerRefused as error:
+            return ServerFacts(ServerState.REFUSED, str(error))
+
+    def _look(self, visit: _Visit) -> ServerFacts:
+        session = self._open(visit, visit.credentials)
+        health = session.health()
+        try:
+            rows = session.adapters()
+        except LoginRefused:
+            session = self._open_with_wanted(visit)
+            rows = session.adapters()
+        else:
+            self._remembered[visit.instance.metadata.uid] = visit.credentials
+            if visit.change_password and visit.change:
+                self._change_password(visit, session)
+        adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
+        return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
+
+    def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
+        instance = visit.instance
+        host = names.service_host(names.api_service(instance.metadata.name), instance.metadata.namespace)
+        return self._sessions.get(instance.key, base_url=visit.base_url, host=host, credentials=credentials)
+
+    def _settle(self, visit: _Visit, session: ServerSession, rows: dict[str, Adapter]) -> Iterator[tuple[str, str]]:
+        """Sets the adapters right; gives the health of each that is enabled."""
+        for wanted in wanted_adapters(visit.instance):
+            row = rows.get(wanted.type)
+            if row is not None and not wanted.is_met_by(row) and visit.change:
+                row = session.put_adapter(wanted.type, enabled=wanted.enabled, port=wanted.port)
+                state = f"on, port {wanted.port}" if wanted.enabled else "off"
+                visit.report.server_changes.append(f"{wanted.type} {state}")
+            if wanted.enabled:
+                yield wanted.type, row.health.status if row is not None else MISSING
+
+    def _change_password(self, visit: _Visit, session: ServerSession) -> None:
+        try:
+            wanted = self._keeper.wanted_password(visit.instance)
+        except SecretProblem:
+            return  # It changed since it was looked at; its event brings the next pass.
+        session.change_password(visit.credentials.password, wanted)
+        self._put_in_force(visit, wanted)
+
+    def _open_with_wanted(self, visit: _Visit) -> ServerSession:
+        """A session under the wanted password: the last pass may have died between changing it and writing it down."""
+        secret = names.admin_secret(visit.instance.metadata.name)
+        reference = visit.instance.spec.auth.admin_secret_ref
+        if reference is None:
+            raise _LockedOut(
+                f'the server refuses the password in Secret "{secret}": put the password in force there, '
+                "under the key password"
+            )
+        try:
+            wanted = self._keeper.wanted_password(visit.instance)
+        except SecretProblem as problem:
+            raise _LockedOut(f'the server refuses the password in Secret "{secret}", and {problem}') from None
+        session = self._open(visit, Credentials(visit.credentials.username, wanted))
+        try:
+            session.login()
+        except LoginRefused:
+            raise _LockedOut(
+                f'the server refuses the passwords in the Secrets "{secret}" and "{reference.name}": '
+                "put the password in force into one of them"
+            ) from None
+        if visit.change:
+            self._put_in_force(visit, wanted)
+        return session
+
+    def _put_in_force(self, visit: _Visit, password: str) -> None:
+        """Write down that the server now takes `password`."""
+        self._remembered[visit.instance.metadata.uid] = Credentials(visit.credentials.username, password)
+        key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
+        data = {names.ADMIN_PASSWORD_KEY: encoded(password)}
+        try:
+            self._client.merge_patch(SECRET, key, {"data": data}, field_manager=names.FIELD_MANAGER)
+        except ObjectNotFound:
+            return  # Deleted just now: the next pass makes it anew from what is remembered.
+        visit.report.server_changes.append("admin password")
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One look at one server."""
+
+    instance: DittoFS
+    base_url: str
+    credentials: Credentials
+    change: bool
+    change_password: bool
+    report: Report
+
+
+class _LockedOut(Exception):
+    """No password that the operator knows opens the server."""
