@@ -393,6 +393,7 @@ class TestConflicts:
         key = world.put_share(enabled=False)
 
         assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.recorder.reasons() == ["Created", "ShareNotLoaded"]
 
 
 class TestDeletion:
