@@ -20,7 +20,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.server.credentials import CredentialsMissing
-from reconcilers.server.errors import Reaction, ServerRefused, ServerUnreachable, reaction
+from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession, Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable, mount_line
@@ -143,7 +143,9 @@ class ShareReconciler:
             findings = out_of_sync(subject.share, known, reason="ServerUnreachable", message=str(error), certain=False)
         except ServerRefused as error:
             self._listings.invalidate(instance.key)
-            findings = out_of_sync(subject.share, known, reason=_REFUSED[reaction(error.status)], message=str(error))
+            # An account that is disabled is refused with 403, a login without a name with 400.
+            reason = "LoginRefused" if isinstance(error, LoginRefused) else _REFUSED[reaction(error.status)]
+            findings = out_of_sync(subject.share, known, reason=reason, message=str(error))
         if findings.synced.holds:
             return self._report(subject, findings, RequeueAfter(self._look_every_s))
         self._warn_once(subject, findings)

@@ -246,9 +246,11 @@ class TestWithoutInstance:
         assert world.status(key)["phase"] == "Degraded"
         assert world.recorder.reasons() == ["Created", "ServerUnreachable"]
 
-    def test_a_refused_login_is_reported_once(self, world: ShareWorld) -> None:
+    @pytest.mark.parametrize("username", ["admin", ""])
+    def test_a_refused_login_is_reported_once(self, world: ShareWorld, username: str) -> None:
+        """A wrong password is a 401, a missing name a 400."""
 
-        world.credentials.credentials = Credentials("admin", "wrong-horse")
+        world.credentials.credentials = Credentials(username, "wrong-horse")
         key = world.put_share()
         for _ in range(3):
             assert world.settle(key) == Backoff("LoginRefused")
