@@ -9,8 +9,9 @@ import re
 from enum import StrEnum
 from urllib.parse import quote
 
-DOMAIN = "dittofs.dittofs.io"
-FINALIZER = f"{DOMAIN}/finalizer"
+from reconcilers.api.resources import GROUP
+
+FINALIZER = f"{GROUP}/finalizer"
 
 #: Owner of the fields of everything that the operator applies.
 FIELD_MANAGER = "dittofs-operator"
@@ -18,11 +19,11 @@ FIELD_MANAGER = "dittofs-operator"
 SHARES_FIELD_MANAGER = "dittofs-operator-shares"
 
 #: On the pod template: hash of what the pod consumes at its start.
-CONFIG_HASH_ANNOTATION = f"{DOMAIN}/config-hash"
+CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
 #: On the DittoFS: hash of its declared shares, by which the share reconciler asks for a new ConfigMap.
-SHARES_HASH_ANNOTATION = f"{DOMAIN}/shares-hash"
+SHARES_HASH_ANNOTATION = f"{GROUP}/shares-hash"
 #: On claims and Secrets that outlive their DittoFS: what says that they are ours although nobody owns them.
-INSTANCE_KIND_ANNOTATION = f"{DOMAIN}/instance-kind"
+INSTANCE_KIND_ANNOTATION = f"{GROUP}/instance-kind"
 INSTANCE_KIND = "DittoFS"
 
 NAME_LABEL = "app.kubernetes.io/name"

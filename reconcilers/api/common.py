@@ -13,31 +13,7 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from informers.resource import ObjectKey, Resource, View
-from reconcilers.api.scalars import parse_bytes, parse_duration, parse_quantity
 from reconcilers.api.schema import Definition, Rule, list_map, without_empty
-
-__all__ = [
-    "CONDITION_REASON",
-    "DATA_KEY",
-    "DNS_LABEL",
-    "DNS_SUBDOMAIN",
-    "INSTANCE_NAME_RULES",
-    "MAX_INSTANCE_NAME",
-    "ApiModel",
-    "Condition",
-    "ConditionStatus",
-    "Conditions",
-    "CustomResource",
-    "InvalidObject",
-    "LocalReference",
-    "ObjectMeta",
-    "ObjectName",
-    "Port",
-    "SecretKeyName",
-    "parse_bytes",
-    "parse_duration",
-    "parse_quantity",
-]
 
 DNS_LABEL = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity as parsed_by_the_official_client
 
-from reconcilers.api.common import parse_bytes, parse_duration, parse_quantity
+from reconcilers.api.scalars import parse_bytes, parse_duration, parse_quantity
 
 
 @pytest.mark.parametrize(
