@@ -185,7 +185,9 @@ def _field_lacking(
     if live.get(name) is None:
         return f"{child} is missing"
     owned = fields.get(f"f:{name}")
-    return f"{child} is not ours" if owned is None else _lacking(value, live[name], owned, child)
+    if owned is None:
+        return f"{child} is not ours" if _equal(value, live[name]) else f"{child} differs"
+    return _lacking(value, live[name], owned, child)
 
 
 def _item_lacking(item: object, live: Sequence[object], fields: Mapping[str, Any], path: str) -> str | None:
