@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 REQUEST_TIMEOUT_S = 10.0
+STOP_POLL_S = 0.1
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -116,7 +117,8 @@ class HttpServer:
     def start(self) -> None:
         """Answer from now on."""
         self._started = True
-        threading.Thread(target=self._server.serve_forever, name=f"http-{self.port}", daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(STOP_POLL_S,), name=f"http-{self.port}", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more and let go of the address."""

@@ -22,6 +22,7 @@ EVENTS_FLUSH_S = 3.0
 POLL_S = 0.1
 CAMPAIGN_POLL_S = 1.0
 STOP_POLL_S = 0.5
+LAST_MOMENT_S = 1.0
 
 
 class Informer(Protocol):
@@ -280,7 +281,7 @@ class Manager:
             if working:
                 self._logger.error("lease not released: work still runs", running=working)
             else:
-                self._elector.stop(max(CAMPAIGN_POLL_S, self._until(deadline)))
+                self._elector.stop(self._until(deadline))
         for server in (self.health_server, self.metrics_server):
             if server is not None:
                 server.stop()
@@ -295,13 +296,15 @@ class Manager:
     def _end_tasks(self, tasks: list[_Task], deadline: float) -> list[str]:
         for task in tasks:
             task.stop.set()
+        deadline = self._clock.monotonic() + self._until(deadline)
         with self._changed:
-            while any(task.running for task in tasks) and (left := self._until(deadline)) > 0:
+            while any(task.running for task in tasks) and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
         return [task.runnable.name for task in tasks if task.running]
 
     def _until(self, deadline: float) -> float:
-        return max(0.0, deadline - self._clock.monotonic())
+        """Seconds left; whoever comes after one that used up all the time still gets a moment."""
+        return max(LAST_MOMENT_S, deadline - self._clock.monotonic())
 
     def _watch_stop(self, stop: threading.Event, finished: threading.Event) -> None:
         while not finished.is_set():

@@ -64,6 +64,11 @@ class FakeClock:
         with self._lock:
             self._now += timedelta(seconds=seconds)
 
+    def is_waited_on(self, condition: threading.Condition) -> bool:
+        """Whether a thread waits on `condition` of this clock now."""
+        with self._lock:
+            return any(entry[0] is condition for entry in self._waiting.values())
+
     def until_waiting(self, count: int = 1, *, condition: threading.Condition | None = None) -> None:
         """Block (in real time) until at least `count` threads wait on this clock, or on `condition` of it."""
 
