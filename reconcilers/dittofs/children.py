@@ -32,6 +32,8 @@ class Children:
         self._lock = threading.Lock()
         #: By uid of the instance, for each child a digest of what was last wanted: tells drift from a new wish.
         self._wanted: dict[str, dict[str, bytes]] = {}
+        #: By uid of the instance, the StatefulSet after our last write, and the version of it that we acted on.
+        self._written: dict[str, tuple[str, View]] = {}
 
     def observed_claims(self, instance: DittoFS) -> dict[str, ObservedClaim]:
         """What the claims of `instance` have that exist."""
@@ -64,7 +66,7 @@ class Children:
                     raise
                 report.config_problems.append(Problem("PodTemplateInvalid", error.message))
                 return
-            report.children[child.resource, child.key] = applied.object
+            report.children[child.resource, child.key] = self._newest(instance, child, live, applied)
             if first and live is not None and child.resource == PERSISTENT_VOLUME_CLAIM:
                 report.adopted.append(child.key.name)
             self._tell(instance, child, applied, report)
@@ -88,6 +90,7 @@ class Children:
         """Drop what was remembered of an instance that is gone."""
         with self._lock:
             self._wanted.pop(uid, None)
+            self._written.pop(uid, None)
 
     def _live(self, child: Child) -> View | None:
         cached = self._caches.of(child.resource).get(child.key)
@@ -98,6 +101,17 @@ class Children:
             return self._client.get(child.resource, child.key)
         except NotFound:
             return None
+
+    def _newest(self, instance: DittoFS, child: Child, live: View | None, applied: Applied) -> View:
+        """The child as it is: while the cache still shows what we acted on, a rollout would else look finished."""
+        if child.resource != STATEFUL_SET or live is None:
+            return applied.object
+        version, uid = str(live["metadata"]["resourceVersion"]), instance.metadata.uid
+        with self._lock:
+            if applied.outcome is not Outcome.UNCHANGED:
+                self._written[uid] = (version, applied.object)
+            acted_on, written = self._written.get(uid, ("", applied.object))
+        return written if acted_on == version else applied.object
 
     def _tell(self, instance: DittoFS, child: Child, applied: Applied, report: Report) -> None:
         what, wanted = str(child), _digest(child.manifest)
