@@ -29,6 +29,11 @@ class Admission:
             return self._custom(resource, resource.custom, new, live, validation)
         return self._builtin(resource, new, live, validation)
 
+    def complete(self, resource: ResourceType, obj: Object, live: Object | None) -> None:
+        """Hand out what only an object that will be stored may take: addresses and ports of a Service."""
+        if resource.table == ("", "services"):
+            self._services.allocate(obj, live)
+
     def _builtin(self, resource: ResourceType, new: Object, live: Object | None, validation: str) -> AdmittedObject:
         obj, findings = read(resource.definition, new)
         if findings.mismatched:
@@ -36,8 +41,6 @@ class Admission:
         warnings = _unknown(resource, findings.unknown, validation)
         if prepare := strategies.PREPARE.get(resource.table):
             prepare(obj, live)
-        if resource.table == ("", "services"):
-            self._services.allocate(obj, live)
         if resource.table == ("", "persistentvolumeclaims") and live is None:
             default_class = self._find_default_class()
             if "storageClassName" not in obj.get("spec", {}) and default_class:

@@ -9,11 +9,13 @@ from hack.localcluster.apiserver.lifecycle import Lifecycle
 from hack.localcluster.apiserver.options import Query, dry_run, propagation
 from hack.localcluster.apiserver.registry import present
 from hack.localcluster.apiserver.selectors import Predicate
-from hack.localcluster.apiserver.status import bad_request, conflict, not_found, success
+from hack.localcluster.apiserver.status import bad_request, conflict, forbidden, not_found, success
 from hack.localcluster.apiserver.storage import Storage
 from hack.localcluster.apiserver.target import Target
 
 Object = dict[str, Any]
+
+_PROTECTED = frozenset(("default", "kube-system", "kube-public"))
 
 
 class Deleter:
@@ -32,6 +34,8 @@ class Deleter:
             if live is None:
                 raise not_found(resource, target.name)
             _check_preconditions(target, live, options.get("preconditions") or {})
+            if resource.table == ("", "namespaces") and target.name in _PROTECTED:
+                raise forbidden(resource, target.name, "this namespace may not be deleted")
             if is_dry:
                 return present(resource, live)
             held = self._lifecycle.delete(resource.table, target.key, grace_s=grace_s)

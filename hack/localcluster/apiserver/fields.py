@@ -8,7 +8,7 @@ from typing import Any
 
 from hack.localcluster.apiserver.defaults import DEFAULTS
 from hack.localcluster.apiserver.definitions import INT_OR_STRING, QUANTITY, definitions, reference, resolve, type_of
-from hack.localcluster.apiserver.schema.quantity import parse_quantity
+from hack.localcluster.apiserver.quantities import canonical_quantity
 from hack.localcluster.apiserver.status import Cause
 
 #: What a Go server calls a JSON value, in messages.
@@ -78,15 +78,24 @@ def _read_object(
             else:
                 findings.unknown.append(here)
         elif item is not None:
-            result[key] = _read(properties[key], item, here, findings)
+            value_read = _read(properties[key], item, here, findings)
+            # Go's omitempty: an optional list or map that is empty is not there
+            if value_read or key in schema.get("required", ()) or not _is_collection(properties[key]):
+                result[key] = value_read
     _fill(name, result)
-    # a status is written by controllers bit by bit, and "required" there only says "always shown"
-    if not path.startswith("status"):
-        for key in schema.get("required", ()):
-            if key not in result and not _has_zero_value(properties[key]):
-                here = f"{path}.{key}" if path else key
-                findings.causes.append(Cause(here, "FieldValueRequired", "Required value"))
+    findings.causes += _missing(schema, result, path)
     return result
+
+
+def _missing(schema: dict[str, Any], value: dict[str, Any], path: str) -> list[Cause]:
+    # a status is written by controllers bit by bit, and "required" there only says "always shown"
+    if path.startswith("status"):
+        return []
+    return [
+        Cause(f"{path}.{key}" if path else key, "FieldValueRequired", "Required value")
+        for key in schema.get("required", ())
+        if key not in value and not _has_zero_value(schema["properties"][key])
+    ]
 
 
 def _fill(name: str, value: dict[str, Any]) -> None:
@@ -99,9 +108,14 @@ def _fill(name: str, value: dict[str, Any]) -> None:
 
 def _has_zero_value(schema: dict[str, Any]) -> bool:
     """Whether leaving the field out means its zero value to a Go server, which shows it nevertheless."""
-    return type_of(resolve(schema)) in ("array", "integer", "boolean") or not definitions().get(
+    return type_of(resolve(schema)) in ("integer", "boolean") or not definitions().get(
         reference(schema), {"required": True}
     ).get("required")
+
+
+def _is_collection(schema: dict[str, Any]) -> bool:
+    resolved = resolve(schema)
+    return "items" in resolved or isinstance(resolved.get("additionalProperties"), dict)
 
 
 def _fits(value: Any, wanted: str) -> bool:
@@ -120,10 +134,10 @@ def _quantity(value: Any, path: str, findings: Findings) -> Any:
         _mismatch(value, path, "resource.Quantity", findings)
         return value
     try:
-        parse_quantity(str(value))
+        return canonical_quantity(str(value))
     except ValueError:
         findings.mismatched.append(
-            f"unable to parse quantity's suffix or quantities must match the regular expression "
-            f"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' ({path})"
+            "quantities must match the regular expression "
+            f"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' ({path}: {value!r})"
         )
-    return str(value)
+        return value

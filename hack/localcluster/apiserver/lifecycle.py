@@ -26,9 +26,10 @@ class Lifecycle:
         self._storage = storage
         self._registry = registry
 
-    def written(self, resource: ResourceType, obj: Object) -> None:
-        """What follows a write: a CRD that was stored is served."""
-        if resource.table == CRD_TABLE:
+    def written(self, resource: ResourceType, obj: Object, live: Object | None) -> None:
+        """What follows a write: a new or changed CRD is served as it now is."""
+        # serving it anew ends its watches, as on the real server: only when there is a reason
+        if resource.table == CRD_TABLE and (live is None or live["spec"] != obj["spec"]):
             spec = obj["spec"]
             self._registry.replace_custom(spec["group"], spec["names"]["plural"], served_types(obj))
 

@@ -109,6 +109,8 @@ def check_names(resource: ResourceType, obj: Object, *, name: str, namespace: st
             f'{obj["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}: '
             f"converting ({obj.get('apiVersion', resource.api_version)}.{obj['kind']}): kind does not match"
         )
+    if resource.custom is not None and not (obj.get("apiVersion") and obj.get("kind")):
+        raise bad_request(f"Object 'Kind' or 'apiVersion' is missing in the {resource.kind} that was sent")
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
     metadata = _metadata_of(resource, obj)
     if name:

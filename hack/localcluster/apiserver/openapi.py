@@ -20,7 +20,12 @@ _WRITE_PARAMETERS = [
     {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
     for name in ("dryRun", "fieldManager", "fieldValidation")
 ]
-_PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
+_PATCH_TYPES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
 
 
 def index(registry: Registry) -> Object:
@@ -116,7 +121,13 @@ def _paths(resource: ResourceType, schema: str) -> Object:
     write = common | {"parameters": _WRITE_PARAMETERS, "requestBody": {"content": content}}
     patch = common | {
         "parameters": [*_WRITE_PARAMETERS, {"name": "force", "in": "query", "schema": {"type": "boolean"}}],
-        "requestBody": {"content": {media_type: {"schema": {"type": "object"}} for media_type in _PATCH_TYPES}},
+        "requestBody": {
+            "content": {
+                media_type: {"schema": {"type": "object"}}
+                for media_type in _PATCH_TYPES
+                if not (resource.custom and "strategic" in media_type)
+            }
+        },
     }
     return {
         collection: {

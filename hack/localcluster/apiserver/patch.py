@@ -1,4 +1,4 @@
-"""PATCH: JSON patch, merge patch and server-side apply."""
+"""PATCH: JSON patch, merge patch, strategic merge patch (built-in kinds) and server-side apply."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from hack.localcluster.apiserver.status import (
     unsupported_media_type,
 )
 from hack.localcluster.apiserver.storage import Storage
+from hack.localcluster.apiserver.strategic import strategic_merge
 from hack.localcluster.apiserver.target import Target
 from hack.localcluster.apiserver.write import Outcome, Writer, copy
 
@@ -143,8 +144,9 @@ def _merged(value: Any, patch: Any) -> Any:
     return result
 
 
-def _strategic(_target: Target, _obj: Object, _document: Any) -> Object:
-    raise not_implemented("strategic merge patch: use server-side apply, a merge patch or a JSON patch")
+def _strategic(target: Target, obj: Object, document: Any) -> Object:
+    definition = "" if target.subresource == "scale" else target.resource.definition
+    return strategic_merge(obj, as_object(document), definition)
 
 
 _CHANGES: Mapping[str, Callable[[Target, Object, Any], Object]] = {

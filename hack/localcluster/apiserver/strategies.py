@@ -157,10 +157,10 @@ def _requested(claim: Object) -> Any:
 
 
 def _check_service(new: Object, live: Object) -> Iterator[Cause]:
-    before, after = live.get("spec", {}).get("clusterIP"), new.get("spec", {}).get("clusterIP")
-    if before and after != before and "ExternalName" not in (new["spec"].get("type"), live["spec"].get("type")):
-        text = f'Invalid value: ["{after or ""}"]: may not change once set'
-        yield Cause("spec.clusterIPs[0]", "FieldValueInvalid", text)
+    before, after = live["spec"].get("clusterIP"), new.get("spec", {}).get("clusterIP")
+    # an update that leaves the address out keeps it
+    if before and after and after != before:
+        yield Cause("spec.clusterIPs[0]", "FieldValueInvalid", f'Invalid value: ["{after}"]: may not change once set')
 
 
 def _check_selector(new: Object, live: Object) -> Iterator[Cause]:
@@ -217,9 +217,12 @@ def check_create(table: tuple[str, str], obj: Object) -> Iterator[Cause]:
 
 
 def _check_selector_matches(spec: Object) -> Iterator[Cause]:
-    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+    if not spec.get("selector"):
+        yield Cause("spec.selector", "FieldValueRequired", "Required value")
+        return
+    wanted = spec["selector"].get("matchLabels") or {}
     labels = spec.get("template", {}).get("metadata", {}).get("labels") or {}
-    if spec.get("selector") and not wanted.items() <= labels.items():
+    if not wanted.items() <= labels.items():
         text = f"Invalid value: {labels}: `selector` does not match template `labels`"
         yield Cause("spec.template.metadata.labels", "FieldValueInvalid", text)
 
@@ -236,8 +239,9 @@ def _check_ports(spec: Object) -> Iterator[Cause]:
             text = f'Duplicate value: "{port["name"]}"'
             yield Cause(f"spec.ports[{index}].name", "FieldValueDuplicate", text)
         names.add(port.get("name", ""))
-        if isinstance(port.get("port"), int) and not 1 <= port["port"] <= 65535:
-            text = f"Invalid value: {port['port']}: must be between 1 and 65535, inclusive"
+        number = port.get("port", 0)
+        if not 1 <= number <= 65535:
+            text = f"Invalid value: {number}: must be between 1 and 65535, inclusive"
             yield Cause(f"spec.ports[{index}].port", "FieldValueInvalid", text)
 
 

@@ -39,7 +39,7 @@ class Watcher:
         return self._run(
             session,
             version,
-            deadline=time.monotonic() + (DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s),
+            deadline=time.monotonic() + (timeout_s or DEFAULT_TIMEOUT_S),
             bookmarks=bookmarks,
             initial=initial,
             mark_end=query.flag("sendInitialEvents"),

@@ -64,15 +64,16 @@ class Writer:
             self._require_namespace(target)
             metadata.begin(body, now=metadata.timestamp())
             key = (target.namespace, body["metadata"]["name"])
-            if self._storage.get(resource.table, key) is not None:
-                raise already_exists(resource, key[1])
             if resource.status:
                 body.pop("status", None)
             if resource.generation:
                 body["metadata"]["generation"] = 1
             managed = body["metadata"].pop("managedFields", None)
             admitted = self._admission.admit(resource, body, None, validation=options.validation)
+            if self._storage.get(resource.table, key) is not None:
+                raise already_exists(resource, key[1])
             obj = admitted.obj
+            self._admission.complete(resource, obj, None)
             obj["metadata"]["managedFields"] = (
                 managed if applied else ownership.record(resource, None, obj, options.manager, "")
             )
@@ -81,7 +82,7 @@ class Writer:
             obj = stored(resource, obj)
             if not options.dry_run:
                 self._storage.put(resource.table, key, obj)
-                self._lifecycle.written(resource, obj)
+                self._lifecycle.written(resource, obj, None)
         return Outcome(201, present(resource, obj), admitted.warnings)
 
     def replace(self, target: Target, body: Object, options: WriteOptions) -> Outcome:
@@ -118,6 +119,7 @@ class Writer:
         new = self._isolate(target, live, new)
         admitted = self._admission.admit(resource, new, live, validation=options.validation)
         new = admitted.obj
+        self._admission.complete(resource, new, live)
         if resource.table == CRD_TABLE and not target.subresource:
             establish(new, live)
         if resource.generation and _desired(new, resource) != _desired(live, resource):
@@ -138,7 +140,7 @@ class Writer:
             self._lifecycle.remove(resource.table, target.key)
         else:
             self._storage.put(resource.table, target.key, kept)
-            self._lifecycle.written(resource, kept)
+            self._lifecycle.written(resource, kept, live)
         return self._answer(target, present(resource, kept), admitted.warnings)
 
     def _answer(self, target: Target, obj: Object, warnings: list[str]) -> Outcome:
