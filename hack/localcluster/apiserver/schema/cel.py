@@ -7,7 +7,6 @@ the old object. The root sees of metadata only name and generateName.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import (
@@ -22,30 +21,12 @@ from .errors import (
     invalid_without_value,
     required,
 )
-from .expression import EvaluationError, Expression
+from .expressions.errors import EvaluationError
 from .node import ABSENT, Node, Rule, parse
+from .rules import CompiledRule, Level, compile_level
 from .structural import pruned
 from .validation import validate_value
 from .values import ListIndex, convert, convert_root
-
-
-@dataclass(frozen=True, slots=True)
-class _CompiledRule:
-    rule: Rule
-    expression: Expression
-    message_expression: Expression | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """The rules at one place of the schema, and the places below that have some."""
-
-    node: Node
-    rules: tuple[_CompiledRule, ...] = ()
-    properties: Mapping[str, _Level] = field(default_factory=dict)
-    additional: _Level | None = None
-    items: _Level | None = None
-    is_root: bool = False
 
 
 class CelRules:
@@ -53,7 +34,7 @@ class CelRules:
 
     __slots__ = ("_level",)
 
-    def __init__(self, level: _Level | None) -> None:
+    def __init__(self, level: Level | None) -> None:
         self._level = level
 
     def validate(self, obj: Any, old_obj: Any | None, *, path: str = "") -> list[FieldError]:
@@ -64,7 +45,7 @@ class CelRules:
 def compile_rules(schema: Mapping[str, Any]) -> CelRules:
     """The rules of `schema`; raises SchemaError for those that don't compile."""
     errors: list[FieldError] = []
-    level = _compile(parse(schema), "openAPIV3Schema", errors, is_root=True, uncorrelatable="")
+    level = compile_level(parse(schema), "openAPIV3Schema", errors, is_root=True)
     if errors:
         raise SchemaError(errors)
     return CelRules(level)
@@ -79,104 +60,58 @@ def check_defaults(schema: Mapping[str, Any]) -> list[FieldError]:
     return list(_check_defaults(parse(schema), "openAPIV3Schema", is_root=True))
 
 
-def _compile(node: Node, path: str, errors: list[FieldError], *, is_root: bool, uncorrelatable: str) -> _Level | None:
-    rules: list[_CompiledRule] = []
-    for index, rule in enumerate(node.rules):
-        at = f"{path}.x-kubernetes-validations[{index}]"
-        try:
-            compiled = _CompiledRule(
-                rule, Expression(rule.rule), Expression(rule.message_expression) if rule.message_expression else None
-            )
-        except ValueError as error:
-            errors.append(invalid(f"{at}.rule", rule.rule, f"compilation failed: {error}"))
-            continue
-        if compiled.expression.uses_old_self and uncorrelatable and not rule.optional_old_self:
-            detail = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelatable}"
-            errors.append(invalid(f"{at}.rule", rule.rule, detail))
-        if rule.field_path and not _field_path_exists(node, rule.field_path):
-            errors.append(
-                invalid(
-                    f"{at}.fieldPath",
-                    rule.field_path,
-                    "fieldPath must be a valid path: does not refer to a valid field",
-                )
-            )
-        rules.append(compiled)
-    below = uncorrelatable or (path if node.type == "object" and node.map_type == "atomic" else "")
-    properties = {
-        name: level
-        for name, value in node.properties.items()
-        if not (is_root and name == "metadata")
-        and (
-            level := _compile(
-                value, f"{path}.properties[{name}]", errors, is_root=value.embedded_resource, uncorrelatable=below
-            )
-        )
-    }
-    additional = node.additional_node is not None and _compile(
-        node.additional_node, f"{path}.additionalProperties", errors, is_root=False, uncorrelatable=below
-    )
-    in_items = uncorrelatable or ("" if node.list_type == "map" else f"{path}.items")
-    items = node.items is not None and _compile(
-        node.items, f"{path}.items", errors, is_root=node.items.embedded_resource, uncorrelatable=in_items
-    )
-    if not (rules or properties or additional or items):
-        return None
-    return _Level(node, tuple(rules), properties, additional or None, items or None, is_root)
-
-
-def _field_path_exists(node: Node | None, field_path: str) -> bool:
-    for name in field_path.strip().removeprefix(".").split("."):
-        if node is None or (below := node.child(name)) is None:
-            return False
-        node = below
-    return True
-
-
-def _validate(level: _Level, value: Any, old: Any, path: str) -> Iterator[FieldError]:
+def _validate(level: Level, value: Any, old: Any, path: str, *, unchanged: bool = False) -> Iterator[FieldError]:
+    """`unchanged`: is the nearest place above that has an old counterpart equal to it?"""
     if value is None:
         return
+    if old is not None:
+        unchanged = bool(value == old)
     if level.rules:
-        yield from _evaluate(level, value, old, path)
+        yield from _evaluate(level, value, old, path, unchanged=unchanged)
     if isinstance(value, dict):
         counterpart = old if isinstance(old, dict) and level.node.map_type != "atomic" else {}
-        for name, below in value.items():
+        for name, part in value.items():
             declared = level.properties.get(name)
             if declared is not None:
-                yield from _validate(declared, below, counterpart.get(name), child(path, name))
+                at = child(path, name)
+                yield from _validate(declared, part, counterpart.get(name), at, unchanged=unchanged)
             elif level.additional is not None and name not in level.node.properties:
-                yield from _validate(level.additional, below, counterpart.get(name), f"{path}[{name}]")
+                at = f"{path}[{name}]"
+                yield from _validate(level.additional, part, counterpart.get(name), at, unchanged=unchanged)
     elif isinstance(value, list) and level.items is not None:
         old_items = ListIndex(old, level.node)
         for index, item in enumerate(value):
-            yield from _validate(level.items, item, old_items.get(item), f"{path}[{index}]")
+            yield from _validate(level.items, item, old_items.get(item), f"{path}[{index}]", unchanged=unchanged)
 
 
-def _evaluate(level: _Level, value: Any, old: Any, path: str) -> Iterator[FieldError]:
+def _evaluate(level: Level, value: Any, old: Any, path: str, *, unchanged: bool) -> Iterator[FieldError]:
     as_seen = convert_root if level.is_root else convert
-    variables = {"self": as_seen(value, level.node)}
-    if old is not None:
-        variables["oldSelf"] = as_seen(old, level.node)
+    ours = as_seen(value, level.node)
+    theirs = as_seen(old, level.node) if old is not None else None
     for compiled in level.rules:
-        if compiled.expression.uses_old_self and old is None:
+        program, rule = compiled.program, compiled.rule
+        if program.uses_old_self and old is None and not rule.optional_old_self:
             continue
         try:
-            holds = compiled.expression.evaluate(variables)
+            holds = program.evaluate(ours, theirs)
         except EvaluationError as error:
-            yield invalid(path or ROOT_PATH, level.node.type, _failed(error, compiled.rule))
+            yield invalid(path or ROOT_PATH, level.node.type, _failed(error, rule))
             continue
-        if holds is not True:
-            yield _refusal(compiled, variables, value, level.node, path)
+        # what broke a rule before may stay as it is: only a change is judged (ratcheting)
+        if holds is not True and (program.uses_old_self or not unchanged):
+            yield _refusal(rule, _message(compiled, ours, theirs), value, level.node, path)
 
 
 def _failed(error: EvaluationError, rule: Rule) -> str:
-    return f"{error} evaluating rule: {rule.message or rule.rule}"
+    which = rule.message.strip() or rule.rule.strip()
+    if str(error).startswith("no such overload"):
+        problem = "call arguments did not match a supported operator, function or macro signature"
+        return f"'{error}': {problem} for rule: {which}"
+    return f"{error} evaluating rule: {which}"
 
 
-def _refusal(compiled: _CompiledRule, variables: Mapping[str, Any], value: Any, node: Node, path: str) -> FieldError:
-    rule = compiled.rule
+def _refusal(rule: Rule, message: str, value: Any, node: Node, path: str) -> FieldError:
     at = f"{path}{rule.field_path.strip()}".lstrip(".") or ROOT_PATH
-    message = _message(compiled, variables)
     if rule.reason == Reason.FORBIDDEN:
         return forbidden(at, message)
     if rule.reason == Reason.REQUIRED:
@@ -188,15 +123,15 @@ def _refusal(compiled: _CompiledRule, variables: Mapping[str, Any], value: Any, 
     return invalid(at, value, message)
 
 
-def _message(compiled: _CompiledRule, variables: Mapping[str, Any]) -> str:
+def _message(compiled: CompiledRule, ours: Any, theirs: Any) -> str:
     rule = compiled.rule
-    if compiled.message_expression is not None:
+    if compiled.message is not None:
         try:
-            text = compiled.message_expression.evaluate(dict(variables))
+            text = str(compiled.message.evaluate(ours, theirs)).strip()
         except EvaluationError:
             text = ""
-        if isinstance(text, str) and text.strip() and "\n" not in text.strip():
-            return text.strip()
+        if text and "\n" not in text:
+            return text
     return rule.message.strip() or f"failed rule: {rule.rule.strip()}"
 
 
@@ -217,6 +152,8 @@ def _check_default(node: Node, path: str) -> Iterator[FieldError]:
     if wrong:
         yield from wrong
         return
-    level = _compile(node, path, [], is_root=node.embedded_resource, uncorrelatable="")
+    level = compile_level(node, path, [], is_root=node.embedded_resource)
     if level is not None:
-        yield from _validate(level, node.default, node.default, path)
+        # as an update that changes nothing, which runs the transition rules, and as a creation
+        as_update = _validate(level, node.default, node.default, path)
+        yield from dict.fromkeys([*as_update, *_validate(level, node.default, None, path)])
