@@ -83,8 +83,12 @@ class WatchStream:
             raise StopIteration
 
     def _open(self, **_: object) -> _Lines:
-        with self._interruption.over_this_thread():
-            response = self._send()
+        try:
+            with self._interruption.over_this_thread():
+                response = self._send()
+        except BaseException:
+            self._interruption.release()
+            raise
         self._established = True
         return _Lines(response, self._description, self._interruption.release)
 

@@ -12,7 +12,7 @@ from informers.client import Client
 from informers.errors import ApiError, Expired, Forbidden, Garbled, TooManyRequests, Unreachable
 from informers.resource import Resource
 from informers.watch import WatchEvent, WatchStream
-from tests.support.scripted_server import LIMIT_S, ScriptedServer, Stream, config_map, line, refusal, status
+from tests.support.scripted_server import LIMIT_S, Answer, ScriptedServer, Stream, config_map, line, refusal, status
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
@@ -35,6 +35,13 @@ def test_lines_come_out_whole_however_they_are_cut_into_chunks(server: ScriptedS
 def test_many_lines_in_one_chunk_and_blank_lines_come_out_too(server: ScriptedServer, client: Client) -> None:
     objects = [config_map(f"o{n}", n) for n in range(1000)]
     server.script("watch", Stream().raw(b"\n".join(line("ADDED", obj) for obj in objects) + b"\n \n").end())
+
+    assert [event.object for event in watch(client)] == objects
+
+
+def test_an_answer_that_is_not_chunked_is_read_too(server: ScriptedServer, client: Client) -> None:
+    objects = [config_map("a", 2), config_map("b", 3)]
+    server.script("watch", Answer(b"".join(line("ADDED", obj) for obj in objects)))
 
     assert [event.object for event in watch(client)] == objects
 
