@@ -32,7 +32,7 @@ def files() -> dict[str, str]:
         "operator/metrics-service.yaml": crds.dump(deployment.metrics_service()),
     }
     texts = {path: crds.dump(crd) for path, crd in definitions.items()} | others
-    # One kustomization at the root, so that `kubectl apply -f` takes each folder as it is.
+    # One kustomization, at the root: `kubectl apply -f` takes the folders crds/ and samples/ as they are.
     texts["kustomization.yaml"] = crds.dump(
         {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(texts)}
     )

@@ -92,6 +92,14 @@ def test_kustomize_renders_every_generated_object() -> None:
     )
 
 
+def test_the_namespace_comes_before_what_is_in_it() -> None:
+    """A stream is applied from top to bottom, and an object in a namespace that isn't there is refused."""
+    kinds = [obj["kind"] for obj in _rendered()]
+    first_in_it = min(index for index, obj in enumerate(_rendered()) if "namespace" in obj["metadata"])
+
+    assert kinds.index("Namespace") < first_in_it
+
+
 def test_every_object_is_one_that_kubernetes_knows() -> None:
     for obj in _rendered():
         kubernetes_validate.validate(obj, kubernetes_validate.latest_version(), strict=True)
@@ -183,8 +191,8 @@ def test_memory_and_disk_of_the_operator_are_bounded() -> None:
     assert set(resources["limits"]) == {"memory", "ephemeral-storage"}
 
 
-@pytest.mark.parametrize("folder", ["crds", "operator", "rbac", "samples"])
-def test_each_folder_can_be_applied_as_it_is(folder: str) -> None:
+@pytest.mark.parametrize("folder", ["crds", "samples"])
+def test_definitions_and_samples_can_be_applied_as_folders(folder: str) -> None:
     """`kubectl apply -f <folder>` reads every file: a kustomization in it would be refused as an unknown kind."""
     files = list((MANIFESTS / folder).glob("*.yaml"))
 
