@@ -1,0 +1,1 @@
+"""The simulated controllers: what a control plane's controller manager does, through the API alone."""
