@@ -67,10 +67,12 @@ class ServerKind:
 
 
 class Launcher:
-    """Starts containers with what this machine has."""
+    """Starts containers with what this machine has. Raises FileNotFoundError for a `dfs_binary` that isn't there."""
 
     def __init__(self, dfs_binary: Path | None) -> None:
         self._binary = dfs_binary
+        if dfs_binary is not None and not dfs_binary.is_file():
+            raise FileNotFoundError(f"there is no dfs binary at {dfs_binary}")
         if dfs_binary is None:
             self.server_kind = ServerKind("double", "no dfs binary was given")
         elif not support().possible:

@@ -1,0 +1,5 @@
+"""`python -m hack.localcluster`."""
+
+from hack.localcluster.cli import main
+
+main()
