@@ -220,6 +220,7 @@ class Controller:
             try:
                 with self._metrics.reconcile():
                     result = self._reconciler.reconcile(key)
+                self._logger.debug("reconciled", result=type(result).__name__)
                 self._settle(queue, key, result)
             except WriteRefused as error:
                 self._metrics.failed()
