@@ -65,7 +65,7 @@ def _demo(console: Console, directory: Path, *, once: bool, stop: threading.Even
         console.print(f"local cluster at {cluster.url}, its pods run {cluster.server_kind}")
         kubectl("apply", "-f", str(MANIFESTS / "crds"))
         console.print("CustomResourceDefinitions installed")
-        client = Client(configuration.load(str(cluster.kubeconfig)).client, user_agent="dittofs-demo")
+        client = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent="dittofs-demo")
         with operator(cluster.kubeconfig, directory / "operator.log") as running:
             console.print(f"operator runs as process {running.process.pid}")
             kubectl("apply", "-n", NAMESPACE, "-f", str(MANIFESTS / "samples"))
