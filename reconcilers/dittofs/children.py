@@ -10,6 +10,7 @@ import orjson
 from informers.apply import Applied, Outcome
 from informers.errors import Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
+from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, STATEFUL_SET
 from reconcilers.builders.children import Child, unwanted_children
@@ -20,6 +21,7 @@ from reconcilers.dittofs.facts import Problem
 from reconcilers.dittofs.observe import observed_claim
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.reset import reset_operations
 
 
 class Children:
@@ -60,7 +62,7 @@ class Children:
                     case Whose.OURS:
                         pass
             try:
-                applied = self._applier.ensure(child.resource, child.manifest, live)
+                applied = self._ensure(child, live)
             except Invalid as error:
                 if child.resource != STATEFUL_SET:
                     raise
@@ -101,6 +103,18 @@ class Children:
             return self._client.get(child.resource, child.key)
         except NotFound:
             return None
+
+    def _ensure(self, child: Child, live: View | None) -> Applied:
+        try:
+            return self._applier.ensure(child.resource, child.manifest, live)
+        except Invalid:
+            operations = [] if live is None else reset_operations(child.manifest, live)
+            if not operations:
+                raise
+        reset = self._client.json_patch(child.resource, child.key, operations, field_manager=names.FIELD_MANAGER)
+        applied = self._applier.ensure(child.resource, child.manifest, reset)
+        changed = ", ".join(operation["path"].strip("/").replace("/", ".") for operation in operations[1:])
+        return Applied(Outcome.UPDATED, applied.object, f"{changed} differs")
 
     def _newest(self, instance: DittoFS, child: Child, live: View | None, applied: Applied) -> View:
         """The child as it is: while the cache still shows what we acted on, a rollout would else look finished."""

@@ -45,7 +45,7 @@ from reconcilers.dittofs.caches import DITTOFS_INDEXERS, DittoFSCaches
 from reconcilers.dittofs.reconciler import DittoFSReconciler
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.http import HttpTransport, Transport
-from reconcilers.server.session import Sessions
+from reconcilers.server.session import Credentials, ServerSession, Sessions
 from reconcilers.share.caches import SHARE_INDEXERS
 from tests.support.clock import FakeClock
 
@@ -76,12 +76,17 @@ class Recorder:
 
 
 class CountingClient(Client):
-    """The real client; remembers what was sent to which object."""
+    """The real client; remembers what was sent to which object, and fails writes to those in `refused`."""
 
     requests: list[str]
+    #: By the end of a path, what every write to it raises.
+    refused: dict[str, Exception]
 
     def _send(self, method: str, path: str, **options: Any) -> Any:  # type: ignore[override]
         self.requests.append(f"{method} {path}")
+        for ending, error in self.refused.items():
+            if method != "GET" and path.endswith(ending):
+                raise error
         return super()._send(method, path, **options)
 
 
@@ -93,6 +98,7 @@ class World:
         self.client = Client(configuration, user_agent="test")
         self.operator = CountingClient(configuration, user_agent="operator")
         self.operator.requests = []
+        self.operator.refused = {}
         self.recorder = Recorder()
         self.directory = directory
         self.server: DoubleServer | None = None
@@ -280,6 +286,11 @@ class World:
         self.settle()
         self.operator.requests.clear()
         self.recorder.events.clear()
+
+    def session(self, password: str = "") -> ServerSession:
+        """A session of somebody who knows the admin password (by default the one in force)."""
+        credentials = Credentials("admin", password or self.secret("demo-admin", "password"))
+        return ServerSession(_Network(self, ""), credentials, clock=self.clock)
 
     def settle(self) -> None:
         for _ in range(3):

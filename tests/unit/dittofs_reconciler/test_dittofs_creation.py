@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
+from informers.resource import ObjectKey
 from informers.result import Done, RequeueAfter
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, POD, SECRET, SERVICE, STATEFUL_SET
-from tests.support.dittofs_world import DEMO, POLL_S, World, dittofs_world
+from tests.support.dittofs_world import POLL_S, World
 
 CHILDREN = {
     "ServiceAccount demo",
@@ -24,12 +20,6 @@ CHILDREN = {
     "Service demo-api",
     "StatefulSet demo",
 }
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with dittofs_world(tmp_path) as world:
-        yield world
 
 
 def test_a_new_dittofs_gets_its_children_the_finalizer_and_a_status_in_one_pass(world: World) -> None:
@@ -128,7 +118,7 @@ def test_a_running_server_is_polled_and_an_unknown_object_is_nothing_to_do(world
     world.run()
 
     assert world.reconcile() == RequeueAfter(POLL_S)
-    assert world.reconciler.reconcile(type(DEMO)("storage", "nobody")) == Done()
+    assert world.reconciler.reconcile(ObjectKey("storage", "nobody")) == Done()
 
 
 def test_a_server_that_does_not_answer_yet_is_asked_again_ever_more_slowly(world: World) -> None:
