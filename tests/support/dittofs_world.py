@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class CountingClient(Client):
     #: By the end of a path, what every write to it raises.
     refused: dict[str, Exception]
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:  # type: ignore[override]
+    def _send(self, method: str, path: str, **options: Any) -> Any:
         self.requests.append(f"{method} {path}")
         for ending, error in self.refused.items():
             if method != "GET" and path.endswith(ending):
@@ -109,8 +110,8 @@ class World:
         self.sessions = Sessions(clock=clock, transport_factory=self._transport)
         self.reconciler = self.restarted()
         self.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
-        for path in sorted(CRDS.iterdir()):
-            self.create(CRD, yaml.safe_load(path.read_text()))
+        for definition in _definitions():
+            self.create(CRD, definition)
 
     def restarted(self) -> DittoFSReconciler:
         """A reconciler that remembers nothing, as after a restart of the operator."""
@@ -319,6 +320,11 @@ class _Network:
 
     def close(self) -> None:
         pass
+
+
+@cache
+def _definitions() -> tuple[Manifest, ...]:
+    return tuple(yaml.load(path.read_text(), Loader=yaml.CSafeLoader) for path in sorted(CRDS.iterdir()))
 
 
 @contextmanager
