@@ -194,7 +194,12 @@ def test_a_watch_from_a_version_out_of_the_window_gets_an_expired_error(api: Api
 
 def test_an_open_watch_that_falls_behind_compaction_stays_when_it_was_up_to_date(api: Api, server: ApiServer) -> None:
     version = _make(api, "a")
-    later = threading.Timer(0.1, lambda: (server.compact(), _make(api, "b")))
+
+    def compact_and_write() -> None:
+        server.compact()
+        _make(api, "b")
+
+    later = threading.Timer(0.1, compact_and_write)
     later.start()
 
     events = api.watch(f"{MAPS}?resourceVersion={version}", count=1)

@@ -194,6 +194,8 @@ def test_a_service_gets_an_address_that_stays_and_its_defaults(api: Api) -> None
     exposed = api.ok("PATCH", f"{SERVICES}/s", {"spec": {"type": "LoadBalancer"}}, kind=MERGE_PATCH)["spec"]
     assert exposed["clusterIP"] == created["clusterIP"]
     assert 30000 <= exposed["ports"][0]["nodePort"] <= 32767
+    bare = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}}
+    assert api.ok("PUT", f"{SERVICES}/s", bare)["spec"]["clusterIP"] == created["clusterIP"]
     refused = api.call("PATCH", f"{SERVICES}/s", {"spec": {"clusterIP": "10.96.9.9"}}, kind=MERGE_PATCH)
     assert refused.code == 422
 
