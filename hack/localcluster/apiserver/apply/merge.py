@@ -138,7 +138,10 @@ def apply(
     managers[key] = Ownership(api_version, fields, managers[key].time if key in managers else "")
 
     try:
-        result = _pruned(merged(standing, config, types), types, last=last, managed=all_fields(managers.values()))
+        result = merged(standing, config, types)
+        if not last <= (managed := all_fields(managers.values())):
+            # laid over once more: a map that pruning emptied may be what the configuration asks for
+            result = merged(_pruned(result, types, last=last, managed=managed), config, types)
         difference = compare(standing, result, types).without(reset)
     except BadList as error:
         raise ApplyRefused(f"failed to create typed live object: {error}") from error
@@ -232,8 +235,6 @@ def _first_apply(standing: dict[str, Any], types: FieldType, api_version: str, n
 
 def _pruned(result: dict[str, Any], types: FieldType, *, last: FieldSet, managed: FieldSet) -> dict[str, Any]:
     """`result` without what the manager applied last time, and neither it nor anybody else wants now."""
-    if last <= managed:
-        return result
     last = with_named_parents(last, types)
     present = with_named_parents(of_object(result, types), types)
     kept = _present_without(result, last, types) | with_named_parents(managed, types)

@@ -91,9 +91,9 @@ def _character_class(pattern: str, at: int) -> tuple[str, str]:
         step = pattern[cursor]
         if step == "]" and not first:
             return "".join([*out, "]"]), pattern[at : cursor + 1]
-        if pattern.startswith("[:", cursor):
-            end = pattern.find(":]", cursor)
-            name = pattern[cursor + 2 : end] if end > 0 else ""
+        end = pattern.find(":]", cursor)
+        if pattern.startswith("[:", cursor) and end > 0:
+            name = pattern[cursor + 2 : end]
             if name not in _POSIX:
                 raise ValueError(f"error parsing regexp: invalid character class range: `{pattern[cursor:]}`")
             out.append(_POSIX[name])

@@ -53,5 +53,5 @@ def parse_quantity(text: str) -> Decimal:
     else:
         scale = Decimal(10) ** int(exponent)
     value = Decimal(match["number"]) * scale
-    magnitude = min(abs(value).quantize(_NANO, rounding=ROUND_CEILING), _MAXIMUM)
+    magnitude = min(abs(value), _MAXIMUM).quantize(_NANO, rounding=ROUND_CEILING)
     return -magnitude if value < 0 else magnitude

@@ -209,7 +209,7 @@ class Compiler:
     def _aggregate(self, kinds: list[tuple[Type, int]]) -> Type:
         """The one type of all parts of a list or map literal: the server takes no mixture."""
         if not kinds:
-            return Variable("A")
+            return DYN
         first = kinds[0][0]
         for kind, offset in kinds[1:]:
             if self._common(first, kind) is None:
