@@ -10,6 +10,9 @@ import structlog
 
 from dittofs_operator.settings import LogFormat, LogLevel
 
+#: A frame's local variables may hold a password: of a traceback only the places are logged.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(*, level: LogLevel, form: LogFormat) -> None:
     """Send every log line of this process to standard error, from `level` on, in `form`."""
@@ -21,10 +24,12 @@ def configure(*, level: LogLevel, form: LogFormat) -> None:
     ]
     factory: structlog.typing.BindableLogger | structlog.PrintLoggerFactory | structlog.BytesLoggerFactory
     if form is LogFormat.JSON:
-        processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(orjson.dumps)]
+        processors += [_TRACEBACKS, structlog.processors.JSONRenderer(orjson.dumps)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
-        processors += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        processors += [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
         factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=processors,

@@ -85,7 +85,7 @@ class Program:
             )
         except (OSError, ValueError) as error:
             raise SettingsError(f"--health-address or --metrics-address can't be served: {error}") from error
-        self._sessions = Sessions(clock=self._clock)
+        self._sessions = Sessions(clock=self._clock, gate=self._elector)
         self._wire()
 
     def run(self, stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The write gate: what stands between this process and every write it sends to the API server."""
+"""The write gate: what stands between this process and every write, to the API server and to what it manages."""
 
 from __future__ import annotations
 

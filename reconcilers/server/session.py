@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from informers.clock import Clock
+from informers.gate import WriteGate
 from informers.resource import ObjectKey
 from reconcilers.server.client import API, ServerClient
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, reaction
@@ -39,10 +40,12 @@ class TransportFactory(Protocol):
 
 
 class ServerSession(ServerClient):
-    """The calls to one server under one login."""
+    """The calls to one server under one login; with a `gate`, every call that changes something asks it first."""
 
-    def __init__(self, transport: Transport, credentials: Credentials, *, clock: Clock) -> None:
-        super().__init__(_LoggedIn(transport, credentials, clock=clock))
+    def __init__(
+        self, transport: Transport, credentials: Credentials, *, clock: Clock, gate: WriteGate | None = None
+    ) -> None:
+        super().__init__(_LoggedIn(transport, credentials, clock=clock, gate=gate))
         self._transport = transport
 
     def close(self) -> None:
@@ -53,8 +56,11 @@ class ServerSession(ServerClient):
 class Sessions:
     """The sessions of all instances. Safe for many threads."""
 
-    def __init__(self, *, clock: Clock, transport_factory: TransportFactory = HttpTransport) -> None:
+    def __init__(
+        self, *, clock: Clock, gate: WriteGate | None = None, transport_factory: TransportFactory = HttpTransport
+    ) -> None:
         self._clock = clock
+        self._gate = gate
         self._transport_factory = transport_factory
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, tuple[_Address, ServerSession]] = {}
@@ -67,7 +73,7 @@ class Sessions:
             if known is not None and known[0] == address:
                 return known[1]
             transport = self._transport_factory(base_url, host=host, clock=self._clock)
-            session = ServerSession(transport, credentials, clock=self._clock)
+            session = ServerSession(transport, credentials, clock=self._clock, gate=self._gate)
             self._open[instance] = (address, session)
         if known is not None:
             known[1].close()
@@ -98,8 +104,9 @@ class _Address:
 class _LoggedIn:
     """Puts the token on each request. Held through a login, its lock makes many callers log in once."""
 
-    def __init__(self, transport: Transport, credentials: Credentials, *, clock: Clock) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, *, clock: Clock, gate: WriteGate | None) -> None:
         self._transport = transport
+        self._gate = gate
         self._credentials = credentials
         self._clock = clock
         self._lock = threading.Lock()
@@ -111,14 +118,22 @@ class _LoggedIn:
         return self._transport.call(method, path)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
-        """A request under the login; on a 401 it logs in again and repeats it once."""
+        """A request under the login; on a 401 it logs in again and repeats it once.
+
+        Raises WriteRefused for a request that would change something while another process may be the leader.
+        """
         token = self._token()
         try:
-            return self._transport.call(method, path, body, token=token)
+            return self._send(method, path, body, token)
         except ServerRefused as error:
             if reaction(error.status) is not Reaction.LOGIN_AGAIN:
                 raise
-        return self._transport.call(method, path, body, token=self._token(spoiled=token))
+        return self._send(method, path, body, self._token(spoiled=token))
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> object:
+        if self._gate is not None and method != "GET":
+            self._gate.check()
+        return self._transport.call(method, path, body, token=token)
 
     def _token(self, *, spoiled: str = "") -> str:
         with self._lock:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from informers.clock import Clock
+from informers.errors import WriteRefused
 from informers.resource import ObjectKey
 from reconcilers.server.errors import LoginRefused, NotFound, ServerRefused, refused
 from reconcilers.server.session import Credentials, ServerSession, Sessions
@@ -161,6 +162,20 @@ def test_other_refusals_do_not_touch_the_login(session: ServerSession, server: T
         session.adapter("nope")
 
     assert server.calls.count(LOGIN) == 1
+
+
+def test_a_process_that_may_not_write_can_still_look_but_changes_nothing(server: TokenServer, clock: FakeClock) -> None:
+    class ClosedGate:
+        def check(self) -> None:
+            raise WriteRefused("another process may be the leader")
+
+    session = ServerSession(server, GOOD, clock=clock, gate=ClosedGate())
+
+    session.shares()
+    with pytest.raises(WriteRefused):
+        session.put_adapter("nfs", enabled=True, port=12049)
+
+    assert server.calls == [LOGIN, SHARES]
 
 
 def test_a_disabled_account_is_a_refused_login(server: TokenServer, clock: FakeClock) -> None:
