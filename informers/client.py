@@ -89,7 +89,8 @@ class Client:
         self._api = ApiClient(own)
         self._api.user_agent = user_agent
         make_interruptible(self._api.rest_client.pool_manager)
-        self._host = urlsplit(own.host).netloc
+        # A server's URL may hold a password: what comes before the @ is nobody's business but the connection's.
+        self._host = urlsplit(own.host).netloc.rpartition("@")[2]
         self._timeout_s = timeout_s
         self._gate = gate
         self._metrics = metrics

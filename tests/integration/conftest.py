@@ -36,9 +36,7 @@ _numbers = itertools.count(Random().randrange(1_000_000))
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A running local cluster whose pods run the double of the server, with our CRDs installed."""
     with LocalCluster(tmp_path_factory.mktemp("cluster")) as running:
-        with_client = Client(
-            configuration.load(str(running.kubeconfig)).configuration, user_agent="integration-tests"
-        )
+        with_client = Client(configuration.load(str(running.kubeconfig)).configuration, user_agent="integration-tests")
         for file in sorted(CRDS.glob("dittofs*.yaml")):
             for definition in yaml.safe_load_all(file.read_text()):
                 with_client.create(DEFINITION, definition, field_manager="integration-tests")
@@ -71,7 +69,7 @@ def operator(cluster: LocalCluster) -> Iterator[Program]:
     def run() -> None:
         try:
             program.run(stop)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to the test session when the operator ends
             failures.append(error)
 
     thread = threading.Thread(target=run, name="operator")

@@ -167,3 +167,22 @@ def test_every_write_and_no_read_asks_the_gate_before_it_is_sent(server: Scripte
     server.script("list", Answer({}))
     client.get(CONFIG_MAPS, KEY)
     assert gate.asked == len(writes)
+
+
+def test_a_password_in_the_servers_url_is_counted_nowhere(server: ScriptedServer) -> None:
+    class Hosts:
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def request(self, *, code: str, method: str, host: str) -> None:
+            self.seen.append(host)
+
+    hosts = Hosts()
+    configuration = Configuration(host=server.url.replace("://", "://admin:hunter2@"))
+    client = Client(configuration, user_agent="test/1", metrics=hosts)
+    server.script("list", Answer(config_map("a", 1)))
+
+    client.get(CONFIG_MAPS, KEY)
+    client.close()
+
+    assert hosts.seen == [server.url.removeprefix("http://")]
