@@ -10,6 +10,9 @@ from informers.errors import ApiError, Conflict
 from informers.resource import ObjectKey, Resource, View
 from reconcilers.dittofs.facts import Problem
 
+#: The cause in a refusal to make anything new in a namespace that is being deleted: our object goes next.
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+
 
 @dataclass(slots=True)
 class Report:
@@ -54,4 +57,7 @@ class Report:
         except Conflict as error:
             self.stale.append(f"{what}: {error.message}")
         except ApiError as error:
+            if any(cause.reason == NAMESPACE_TERMINATING for cause in error.causes):
+                self.stale.append(f"{what}: the namespace is being deleted")
+                return
             self.failures.append(f"{what}: {error}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from informers.errors import Forbidden, Invalid
+from informers.errors import Cause, Forbidden, Invalid
 from informers.resource import Resource
 from informers.result import Backoff, RequeueAfter
 from reconcilers.api.resources import (
@@ -226,6 +226,19 @@ def test_a_child_that_is_refused_leaves_the_others_and_the_status(world: World) 
     assert result == Backoff("Service demo-headless: Forbidden: not allowed")
     assert world.exists(STATEFUL_SET, "demo")
     assert world.condition("Degraded") == ("True", "ApplyFailed")
+
+
+def test_in_a_namespace_that_is_being_deleted_nothing_counts_as_failed(world: World) -> None:
+    """C12: what can't be made any more is no trouble, the object itself goes next."""
+    world.run()
+    cause = Cause("metadata.namespace", "NamespaceTerminating", "is being terminated")
+    world.operator.refused["/services/demo-nfs"] = Forbidden(403, "Forbidden", "terminating", causes=(cause,))
+    world.delete(SERVICE, "demo-nfs")
+
+    result = world.reconcile()
+
+    assert result == RequeueAfter(1.0)
+    assert world.condition("Degraded") == ("False", "AsDeclared")
 
 
 def test_claims_grow_with_the_specification_and_never_shrink(world: World) -> None:
