@@ -182,9 +182,20 @@ def _load_kubeconfig(path: str, context: str | None) -> tuple[Configuration, str
         active = loader.current_context
     except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"the kubeconfig {path} is of no use: {_one_line(error)}") from error
-    if not urlsplit(configuration.host).hostname:
-        raise ConfigurationError(f"the kubeconfig {path} names no usable server: {configuration.host!r}")
+    if not _is_url(configuration.host):
+        # not quoted: a URL may hold a password
+        raise ConfigurationError(
+            f"the kubeconfig {path} names no usable server: `server` must be a URL such as https://host:6443"
+        )
     return configuration, active["context"].get("namespace") or "default", active["name"]
+
+
+def _is_url(host: str) -> bool:
+    try:
+        parts = urlsplit(host)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

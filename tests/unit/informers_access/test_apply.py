@@ -266,6 +266,19 @@ def test_what_the_server_rewrites_is_applied_once_and_remembered() -> None:
     assert len(server.sent) == 1
 
 
+def test_a_cache_that_has_not_seen_the_repair_yet_does_not_repeat_it() -> None:
+    server = FakeServer()
+    applier = Applier(server, US)
+    server.answer = changed(live_object(), "metadata/resourceVersion", "9")
+    drifted = freeze(changed(live_object(), "spec/weight", 5))
+
+    outcomes = [applier.ensure(SERVICES, INTENT, drifted).outcome for _ in range(3)]
+
+    assert outcomes == [Outcome.UPDATED, Outcome.UNCHANGED, Outcome.UNCHANGED]
+    again = freeze(changed(changed(live_object(), "spec/weight", 5), "metadata/resourceVersion", "11"))
+    assert applier.ensure(SERVICES, INTENT, again).outcome is Outcome.UPDATED
+
+
 def test_a_remembered_object_is_applied_again_when_it_or_the_intent_changes() -> None:
     server = FakeServer()
     applier = Applier(server, US)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -95,7 +95,7 @@ def test_a_redirect_is_not_followed(server: ScriptedServer, client: Client) -> N
 def test_a_dropped_request_is_sent_once_and_unreachable(server: ScriptedServer, client: Client, method: str) -> None:
     """urllib3's default sends a PUT four times, and the last one ends in a false conflict."""
     server.script("list" if method == "GET" else method, *[Drop() for _ in range(5)])
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "GET": lambda: client.get(CONFIG_MAPS, KEY),
         "PUT": lambda: client.replace(CONFIG_MAPS, MANIFEST),
         "DELETE": lambda: client.delete(CONFIG_MAPS, KEY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_replace_puts_the_object(server: ScriptedServer, client: Client) -> None
 
 def test_json_patch_sends_its_operations_as_they_are(server: ScriptedServer, client: Client) -> None:
     server.script("PATCH", Answer(config_map("a", 2)), Answer(config_map("a", 2)))
-    operations = [{"op": "test", "path": "/a", "value": None}, {"op": "remove", "path": "/a"}]
+    operations: list[dict[str, Any]] = [{"op": "test", "path": "/a", "value": None}, {"op": "remove", "path": "/a"}]
 
     client.json_patch(CONFIG_MAPS, KEY, operations, field_manager="m")
     assert sent(server) == ("PATCH", OBJECT, {"fieldManager": "m"}, "application/json-patch+json", operations)
@@ -150,7 +151,7 @@ class Gate:
 def test_every_write_and_no_read_asks_the_gate_before_it_is_sent(server: ScriptedServer) -> None:
     gate = Gate()
     client = Client(Configuration(host=server.url), user_agent="t", gate=gate)
-    writes = [
+    writes: list[Callable[[], object]] = [
         lambda: client.create(CONFIG_MAPS, MANIFEST, field_manager="m"),
         lambda: client.replace(CONFIG_MAPS, MANIFEST),
         lambda: client.apply(CONFIG_MAPS, MANIFEST, field_manager="m", force=True),

@@ -148,6 +148,11 @@ WRONG: dict[str, tuple[str, str]] = {
         USES_C_AND_U + "clusters: [{name: c, cluster: {server: http://x}}]\nusers: [{name: u, token: s3cret-value}]",
         "is of no use",
     ),
+    "a server that is no URL": (
+        USES_C_AND_U
+        + "clusters: [{name: c, cluster: {server: http://me:s3cret@x:99999}}]\nusers: [{name: u, user: {}}]",
+        "names no usable server",
+    ),
     "no server": (
         USES_C_AND_U + "clusters: [{name: c, cluster: {server: nowhere}}]\nusers: [{name: u, user: {}}]",
         "names no usable server",

@@ -23,7 +23,8 @@ def state(version: int) -> View:
 def test_what_is_left_of_many_events_is_a_true_and_short_story(steps: list[str], *, present: bool) -> None:
     """It begins in the state that the handler knows, ends in the last one, and its states follow on each other."""
     known: View | None = state(0) if present else None
-    now, waiting = known, ()
+    now = known
+    waiting: tuple[Event, ...] = ()
     for version, step in enumerate(steps, start=1):
         new = state(version)
         event: Event

@@ -206,6 +206,21 @@ def test_t51_a_list_whose_version_expired_is_repeated_at_once_with_the_newest(
     assert versions(server, "list") == ["0", "10", ""]
 
 
+def test_after_an_expired_list_the_newest_is_asked_for_until_a_list_succeeds(
+    server: ScriptedServer, reflect: Reflect
+) -> None:
+    expired_then_failed = [refusal(410, "Expired"), refusal(500, "InternalError")]
+    server.script("list", page(version="10"), *expired_then_failed, page(version="12"), page(version="13"))
+    server.script("watch", refusal(500, "InternalError"), refusal(500, "InternalError"))
+    running = reflect()
+
+    for _ in range(3):
+        running.pass_the_wait()
+    server.until_seen("watch", 3)
+
+    assert versions(server, "list") == ["0", "10", "", "", "12"]
+
+
 def test_t52_pages_that_expire_are_replaced_by_one_whole_list(server: ScriptedServer, reflect: Reflect) -> None:
     whole = [config_map(f"o{n}", n) for n in range(8)]
     server.script(

@@ -170,7 +170,7 @@ def test_t90_what_is_read_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         read["spec"]["colours"][0] = "black"
     with pytest.raises(TypeError):
-        read["metadata"]["name"] = "z"  # type: ignore[index]  # that is the point
+        read["metadata"]["name"] = "z"
 
 
 def test_every_read_is_a_snapshot_of_one_moment() -> None:

@@ -90,7 +90,7 @@ def test_a_refused_request_raises_with_the_words_of_the_server(server: ScriptedS
         b"[]\n",
         b'{"type":"ADDED"}\n',
         b'{"object":{}}\n',
-        b'{"type":"ADDED","object":"\xff"}\n',
+        b'{"type":"ADDED","object":{"data":"\xff"}}\n',
     ],
 )
 def test_a_line_that_is_no_event_raises_garbled(server: ScriptedServer, client: Client, data: bytes) -> None:
