@@ -71,21 +71,18 @@ class LocalCluster:
         service_network, pod_network = random_networks(self._random)
         self._service_addresses = AddressPool(service_network)
         self._pod_network = PodNetwork(AddressPool(pod_network))
-        self._api = ApiServer(
-            token=self.token,
-            watch_window=watch_window,
-            bookmark_interval_s=bookmark_interval_s,
-            service_address_allocator=self._service_addresses.take,
-        )
         self._launcher = Launcher(dfs_binary)
+        self._watch_window = watch_window
+        self._bookmark_interval_s = bookmark_interval_s
+        self._url = ""
         self._pace = pace or Pace()
         self._simulate = simulate
         self._undo: list[Callable[[], object]] = []
 
     @property
     def url(self) -> str:
-        """The API server's address."""
-        return self._api.url
+        """The API server's address; empty before the start."""
+        return self._url
 
     @property
     def server_kind(self) -> ServerKind:
@@ -123,9 +120,16 @@ class LocalCluster:
         self.stop()
 
     def _start(self) -> None:
-        self._api.start()
-        self._undo.append(self._api.stop)
-        self._write_kubeconfig()
+        api = ApiServer(
+            token=self.token,
+            watch_window=self._watch_window,
+            bookmark_interval_s=self._bookmark_interval_s,
+            service_address_allocator=self._service_addresses.take,
+        )
+        self._undo.append(api.stop)
+        api.start()
+        self._url = api.url
+        self._write_kubeconfig(api.kubeconfig)
         self._undo.append(lambda: self.kubeconfig.unlink(missing_ok=True))
         if self._simulate:
             self._start_simulation()
@@ -201,11 +205,11 @@ class LocalCluster:
             ],
         )
 
-    def _write_kubeconfig(self) -> None:
+    def _write_kubeconfig(self, content: dict[str, Any]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kubeconfig.unlink(missing_ok=True)
         self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(yaml.safe_dump(self._api.kubeconfig, sort_keys=False))
+        self.kubeconfig.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def _remove_folders(self) -> None:
         for name in _OWN_FOLDERS:

@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 POLL_S = 0.02
 
 
-def eventually(predicate: Callable[[], Value], timeout_s: float = 10.0, *, what: str = "") -> Value:
+def eventually(predicate: Callable[[], Value | None], timeout_s: float = 10.0, *, what: str = "") -> Value:
     """Call `predicate` until its value is true, and return that; AssertionError with the last value after `timeout_s`.
 
     A ClientError or an AssertionError of the predicate counts as "not yet".

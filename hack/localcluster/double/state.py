@@ -49,6 +49,7 @@ class State:
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()
+        self.reports: dict[str, tuple[float, Row]] = {}
 
     def boot(self, configuration: ServerConfiguration) -> None:
         """Do what the server does at its start, in its order; raises StartFailed."""

@@ -1,0 +1,229 @@
+"""The double of the DittoFS server answers as the real one: the same calls to both, the same statuses and shapes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack.localcluster.kubelet.processes import Launch, Launcher, Process
+from hack.localcluster.kubelet.sandbox import Mount
+from tests.support.eventually import eventually
+from tests.support.objects import CONFIG, JWT_SECRET, PASSWORD, SERVER_IMAGE
+
+pytestmark = pytest.mark.integration
+
+METADATA, LOCAL, SHARES = "/api/v1/store/metadata", "/api/v1/store/block/local", "/api/v1/shares"
+
+
+def _config(**values: Any) -> str:
+    return json.dumps(values)
+
+
+#: Method, path, body. What a call needs was made by calls before it.
+CALLS: tuple[tuple[str, str, Any], ...] = (
+    ("GET", "/", None),
+    ("GET", "/health", None),
+    ("POST", "/health", None),
+    ("GET", "/health/ready", None),
+    ("GET", "/nope", None),
+    ("POST", "/api/v1/auth/login", {"username": "admin", "password": "wrong"}),
+    ("POST", "/api/v1/auth/login", {}),
+    ("POST", "/api/v1/auth/refresh", {"refresh_token": "x"}),
+    ("POST", "/api/v1/auth/refresh", {}),
+    ("GET", "/api/v1/auth/me", None),
+    ("GET", "/api/v1/users", None),
+    ("GET", "/api/v1/users/admin", None),
+    ("GET", "/api/v1/users/nobody", None),
+    ("GET", "/api/v1/adapters", None),
+    ("GET", "/api/v1/adapters/ports", None),
+    ("GET", "/api/v1/adapters/nfs", None),
+    ("GET", "/api/v1/adapters/ftp", None),
+    ("PUT", "/api/v1/adapters/ftp", {"port": 1}),
+    ("PUT", "/api/v1/adapters/nfs", {"enabled": True, "port": 12049}),
+    ("PUT", "/api/v1/adapters/nfs", {"port": "12049"}),
+    ("PUT", "/api/v1/adapters/smb", {"enabled": False, "port": 12445}),
+    ("GET", "/api/v1/adapters/smb/status", None),
+    ("POST", "/api/v1/adapters", {"type": "nfs"}),
+    ("POST", "/api/v1/adapters", {}),
+    ("GET", METADATA, None),
+    ("POST", METADATA, {"type": "badger"}),
+    ("POST", METADATA, {"name": "m"}),
+    ("POST", METADATA, {"name": "m", "type": "unknown", "config": "{}"}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": {"path": "/data/metadata/m"}}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": "{}"}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": "no json"}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": _config(path="/data/metadata/m")}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": _config(path="/data/metadata/m")}),
+    ("POST", METADATA, {"name": "m", "type": "badger", "config": _config(path="/data/metadata/other")}),
+    ("POST", METADATA, {"name": "s", "type": "sqlite", "config": _config(path="/data/metadata/s.db")}),
+    ("POST", METADATA, {"name": "t", "type": "sqlite", "config": _config(path="/data/metadata/none/t.db")}),
+    ("POST", METADATA, {"name": "mem", "type": "memory"}),
+    ("PUT", f"{METADATA}/mem", {"config": _config(a_key="x", password="y", plain="z")}),
+    ("PUT", f"{METADATA}/none", {"config": "{}"}),
+    ("GET", f"{METADATA}/m", None),
+    ("GET", f"{METADATA}/m/status", None),
+    ("GET", f"{METADATA}/none", None),
+    ("GET", f"{METADATA}/none/status", None),
+    ("GET", METADATA, None),
+    ("GET", LOCAL, None),
+    ("GET", "/api/v1/store/block/odd", None),
+    ("POST", LOCAL, {"name": "p"}),
+    ("POST", LOCAL, {"type": "fs"}),
+    ("POST", LOCAL, {"name": "p", "type": "s3", "config": "{}"}),
+    ("POST", LOCAL, {"name": "p", "type": "fs", "config": "{}"}),
+    ("POST", LOCAL, {"name": "p", "type": "fs", "config": _config(path="relative")}),
+    ("POST", LOCAL, {"name": "p", "type": "fs", "config": _config(path="/data/payload", max_size=2**60)}),
+    ("POST", LOCAL, {"name": "p", "type": "fs", "config": _config(path="/data/payload")}),
+    ("POST", LOCAL, {"name": "pm", "type": "memory"}),
+    ("GET", f"{LOCAL}/p", None),
+    ("GET", f"{LOCAL}/p/status", None),
+    ("GET", f"{LOCAL}/none", None),
+    ("POST", "/api/v1/store/block/remote", {"name": "r", "type": "s3", "config": "{}"}),
+    ("GET", SHARES, None),
+    ("POST", SHARES, {}),
+    ("POST", SHARES, {"name": "e"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "m"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "none", "local_block_store": "p"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "none"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "p", "default_permission": "x"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "p", "quota_bytes": "abc"}),
+    ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "p", "quota_bytes": "10GiB"}),
+    ("POST", SHARES, {"name": "/e", "metadata_store_id": "m", "local_block_store": "p"}),
+    ("POST", SHARES, {"name": "a/b", "metadata_store_id": "s", "local_block_store": "p"}),
+    ("GET", f"{SHARES}/a%2Fb", None),
+    ("GET", f"{SHARES}/%2Fa%2Fb", None),
+    ("GET", f"{SHARES}/a/b", None),
+    ("GET", SHARES, None),
+    ("GET", f"{SHARES}/e/status", None),
+    ("GET", f"{SHARES}/none", None),
+    ("GET", f"{SHARES}/none/status", None),
+    ("PUT", f"{SHARES}/none", {}),
+    ("POST", f"{SHARES}/none/enable", None),
+    ("POST", f"{SHARES}/e/disable", None),
+    ("POST", f"{SHARES}/e/disable", None),
+    ("POST", f"{SHARES}/e/enable", None),
+    ("PUT", f"{SHARES}/e", {"read_only": True, "quota_bytes": "1234567890"}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": "5MB"}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": "700"}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": "3KiB"}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": "1.5TiB"}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": ""}),
+    ("PUT", f"{SHARES}/e", {"quota_bytes": "x"}),
+    ("PUT", f"{SHARES}/e", {"default_permission": "read-write"}),
+    ("PUT", f"{SHARES}/e", {"default_permission": "x"}),
+    ("GET", f"{SHARES}/e/adapters/nfs/config", None),
+    ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"squash": "none"}),
+    ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"squash": "x"}),
+    ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"netgroup": "none"}),
+    ("GET", f"{SHARES}/none/adapters/nfs/config", None),
+    ("GET", f"{SHARES}/e/permissions", None),
+    ("GET", f"{SHARES}/none/permissions", None),
+    ("GET", f"{SHARES}/e/quotas", None),
+    ("GET", f"{SHARES}/none/quotas", None),
+    ("DELETE", f"{METADATA}/m", None),
+    ("DELETE", f"{LOCAL}/p", None),
+    ("DELETE", f"{SHARES}/a%2Fb", None),
+    ("DELETE", f"{SHARES}/a%2Fb", None),
+    ("DELETE", f"{METADATA}/mem", None),
+    ("DELETE", f"{METADATA}/mem", None),
+    ("GET", "/health/ready", None),
+    ("POST", "/api/v1/users/me/password", {"current_password": "x", "new_password": "another-horse"}),
+    ("POST", "/api/v1/users/me/password", {"current_password": PASSWORD, "new_password": "short"}),
+    ("POST", "/api/v1/users/me/password", {"new_password": "another-horse"}),
+    ("POST", "/api/v1/users/me/password", {"current_password": PASSWORD}),
+    ("POST", "/api/v1/users/me/password", {"current_password": PASSWORD, "new_password": "another-horse"}),
+    ("GET", SHARES, None),
+)
+
+#: Values that differ from run to run, by the name of their field; compared by their type only.
+_VARYING = frozenset(
+    {"id", "created_at", "updated_at", "checked_at", "timestamp", "started_at", "uptime", "uptime_sec", "last_login"}
+    | {"access_token", "refresh_token", "expires_at", "metadata_store_id", "local_block_store_id"}
+)
+
+_CAUSE = re.compile(r"(Failed to create metadata store: ).*", re.DOTALL)
+
+
+@contextmanager
+def running(binary: Path | None, folder: Path) -> Iterator[Process]:
+    mounts = [Mount(folder / "config", "/config", read_only=True)]
+    for name in ("controlplane", "metadata", "payload"):
+        (folder / name).mkdir()
+        mounts.append(Mount(folder / name, f"/data/{name}"))
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_text(CONFIG)
+    environment = {"DITTOFS_CONTROLPLANE_SECRET": JWT_SECRET, "DITTOFS_ADMIN_INITIAL_PASSWORD": PASSWORD}
+    launch = Launch(
+        container={"name": "dittofs", "image": SERVER_IMAGE},
+        pod={"metadata": {"name": "demo-0"}, "spec": {}},
+        environment=environment,
+        mounts=mounts,
+        address="127.99.1.1",
+        folder=folder / "pod",
+        log=folder / "log",
+        on_exit=lambda: None,
+    )
+    process = Launcher(binary).start(launch)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def ask(process: Process, method: str, path: str, body: Any, token: str) -> tuple[int, str, Any]:
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = process.connect(8080, 5.0)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        kind, content = answer.headers.get_content_type(), answer.read()
+        return answer.status, kind, json.loads(content) if "json" in kind else content.decode()
+    finally:
+        connection.close()
+
+
+def transcript(process: Process) -> list[str]:
+    def login() -> str:
+        body = {"username": "admin", "password": PASSWORD}
+        try:
+            return str(ask(process, "POST", "/api/v1/auth/login", body, "")[2]["access_token"])
+        except OSError:
+            return ""
+
+    token = eventually(login, what="a login")
+    lines: list[str] = []
+    for method, path, body in (("GET", SHARES, None), *CALLS):
+        status, kind, content = ask(process, method, path, body, token if lines else "")
+        shown = "" if status in (204, 307, 405) else f"{kind} {json.dumps(_shape(content), sort_keys=True)}"
+        lines.append(f"{method} {path} {json.dumps(body)} -> {status} {shown}")
+    return lines
+
+
+def _shape(value: Any, field: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _shape(item, key) for key, item in value.items() if key != "latency_ms"}
+    if isinstance(value, list):
+        # Lists of stores come in no particular order from the real server.
+        return sorted((_shape(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    if field in _VARYING:
+        return type(value).__name__
+    return _CAUSE.sub(r"\1…", value) if field == "detail" else value
+
+
+def test_the_double_answers_as_the_real_server_does(tmp_path: Path, dfs_binary: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "double").mkdir()
+    with running(dfs_binary, tmp_path / "real") as real:
+        expected = transcript(real)
+    with running(None, tmp_path / "double") as double:
+        found = transcript(double)
+    differences = [f"real    {a}\ndouble  {b}" for a, b in zip(expected, found, strict=True) if a != b]
+    assert not differences, "\n".join(differences)
