@@ -84,6 +84,14 @@ def test_empty_maps_and_nulls_are_fields_of_their_own() -> None:
     }
 
 
+def test_items_with_the_same_key_are_one_field() -> None:
+    pod = {"spec": {"containers": [{"name": "x", "image": "1"}, {"name": "x", "image": "2"}]}}
+
+    assert encode(of_object(pod, TypeResolver().builtin("v1", "Pod"))) == {
+        "f:spec": {"f:containers": {'k:{"name":"x"}': {}}}
+    }
+
+
 def test_the_declared_fields_above_a_path_are_named_but_no_entries_of_maps() -> None:
     pods = TypeResolver().builtin("v1", "Pod")
     paths = frozenset({("f:metadata", "f:labels", "f:x"), ("f:spec", "f:containers", 'k:{"name":"a"}', "f:image")})
@@ -96,6 +104,13 @@ def test_the_declared_fields_above_a_path_are_named_but_no_entries_of_maps() -> 
         ("f:spec",),
         ("f:spec", "f:containers"),
     }
+
+
+def test_an_entry_of_a_map_is_no_declared_field() -> None:
+    unknown = TypeResolver().deduced()
+    path = ("f:spec", "f:any", "f:thing")
+
+    assert with_named_parents(frozenset({path}), unknown) == {path}
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,17 @@ class TestOneManager:
         assert spec(stored) == {"replicas": 1}
         assert "labels" not in stored["metadata"]
 
+    def test_a_map_that_pruning_emptied_goes_from_between_the_fields_of_others(self) -> None:
+        def template(**metadata: Json) -> Json:
+            return {**_containers(), "spec": {"template": {"metadata": metadata}}}
+
+        stored = after(None, template(labels={"x": "1"}), types=DEPLOYMENT)
+        stored = after(stored, template(annotations={"y": "2"}), "b", types=DEPLOYMENT)
+
+        stored = after(stored, {**_containers(), "spec": {}}, types=DEPLOYMENT)
+
+        assert spec(stored) == {"template": {"metadata": {"annotations": {"y": "2"}}}}
+
     def test_an_empty_configuration_leaves_an_object_that_nobody_owns(self) -> None:
         stored = after(after(None, obj({"replicas": 1})), obj())
 
@@ -365,6 +376,16 @@ class TestNulls:
 
         assert spec(after(stored, obj({"replicas": None, "args": ["a"]}))) == {"args": ["a"]}
 
+    def test_a_null_takes_no_value_from_another_manager_but_by_force(self) -> None:
+        stored = after(None, obj({"replicas": 1, "image": "x"}))
+
+        with pytest.raises(ApplyConflict):
+            applied(stored, obj({"replicas": None}), "b")
+
+        stored = after(stored, obj({"replicas": None}), "b", force=True)
+        assert spec(stored) == {"image": "x"}
+        assert owners(stored)["a"] == {"f:spec": {"f:image": {}}}
+
     def test_a_null_is_stored_where_the_schema_allows_it(self) -> None:
         stored = after(None, obj({"image": None}))
 
@@ -501,6 +522,27 @@ class TestOtherWrites:
         stored["spec"]["nfs"]["on"] = True
 
         assert spec(after(stored, obj({"nfs": {"port": 2}}))) == {"nfs": {"port": 2, "on": True}}
+
+    def test_a_default_that_nobody_owns_stays_when_its_neighbour_goes(self) -> None:
+        stored = after(None, obj({"nfs": {"port": 1}, "replicas": 1}))
+        stored["spec"]["nfs"]["on"] = True
+
+        assert spec(after(stored, obj({"nfs": {}}))) == {"nfs": {"on": True}}
+
+    def test_items_that_stand_there_twice_are_owned_as_one(self) -> None:
+        twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+
+        stored = updated(None, _containers({"name": "x", "env": twice}), types=DEPLOYMENT)
+
+        container = owners(stored)["u"]["f:spec"]["f:template"]["f:spec"]["f:containers"]['k:{"name":"x"}']
+        assert container["f:env"] == {".": {}, 'k:{"name":"A"}': {}}
+
+    def test_a_manager_that_applies_has_one_entry_whatever_the_version(self) -> None:
+        stored = after(None, obj({"replicas": 1}))
+
+        stored = after(stored, {**obj({"replicas": 1}), "apiVersion": "x/v2"})
+
+        assert [entry["apiVersion"] for entry in stored["metadata"]["managedFields"]] == ["x/v2"]
 
     def test_only_times_are_no_difference(self) -> None:
         stored = after(None, obj({"replicas": 1}))

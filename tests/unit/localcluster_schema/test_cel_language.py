@@ -159,6 +159,7 @@ def test_an_expression_without_a_value_says_why(rule: str, message: str) -> None
         ("other == 1", "undeclared reference to 'other' (in container '')"),
         ("nosuch(self.name)", "undeclared reference to 'nosuch' (in container '')"),
         ("self.name == 1", "found no matching overload for '_==_' applied to '(string, int)'"),
+        ("self.nested == self", "found no matching overload for '_==_' applied to '(object, object)'"),
         ("self.count == 1.0", "found no matching overload for '_==_' applied to '(int, double)'"),
         ("self.count + 'a' == 'a'", "found no matching overload for '_+_' applied to '(int, string)'"),
         ("quantity(self.count) == quantity('1')", "found no matching overload for 'quantity' applied to '(int)'"),

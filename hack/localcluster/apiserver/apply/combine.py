@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .compare import ABSENT
-from .fieldset import FieldSet, below, by_element, item_element
+from .fieldset import EMPTY, FieldSet, below, by_element, item_element
 from .types import DEDUCED, FieldType, Relation
 
 
@@ -73,30 +73,26 @@ def _in_order(
 
 
 def without(value: Any, paths: FieldSet, field_type: FieldType) -> Any:
-    """`value` without the fields `paths`; ABSENT when nothing of a map or list is left."""
+    """`value` without the fields `paths`. A map or list of which nothing is left becomes null, which is no field less.
+
+    See `settled` for getting rid of those nulls.
+    """
     if not paths:
         return value
     relation = field_type.relation(value)
     if isinstance(value, dict) and relation is Relation.MAP:
-        fields = _fields_without(value, below(paths), field_type)
-        return fields if fields or not value else ABSENT
+        return _fields_without(value, below(paths), field_type) or (None if value else value)
     if isinstance(value, list) and relation in (Relation.KEYED_LIST, Relation.SET):
-        items = _items_without(value, below(paths), field_type, relation)
-        return items if items or not value else ABSENT
+        return _items_without(value, below(paths), field_type, relation) or (None if value else value)
     return value
 
 
 def _fields_without(value: dict[str, Any], dropped: dict[str, FieldSet], field_type: FieldType) -> dict[str, Any]:
     result = {}
     for name, part in value.items():
-        paths = dropped.get(f"f:{name}")
-        if paths is not None:
-            if () in paths:
-                continue
-            part = without(part, paths, field_type.field(name) or DEDUCED)  # noqa: PLW2901 - the part that is left
-            if part is ABSENT:
-                continue
-        result[name] = part
+        paths = dropped.get(f"f:{name}", EMPTY)
+        if () not in paths:
+            result[name] = without(part, paths, field_type.field(name) or DEDUCED)
     return result
 
 
@@ -105,12 +101,20 @@ def _items_without(
 ) -> list[Any]:
     result = []
     for item in value:
-        paths = dropped.get(item_element(item, field_type, relation))
-        if paths is not None:
-            if () in paths:
-                continue
-            item = without(item, paths, field_type.element)  # noqa: PLW2901 - the item that is left
-            if item is ABSENT:
-                continue
-        result.append(item)
-    return result
+        paths = dropped.get(item_element(item, field_type, relation), EMPTY)
+        if () not in paths:
+            result.append(without(item, paths, field_type.element))
+    return [item for item in result if item is not None]
+
+
+def settled(value: Any, field_type: FieldType) -> Any:
+    """`value` without nulls in fields that can't be null."""
+    relation = field_type.relation(value)
+    if isinstance(value, dict) and relation is Relation.MAP:
+        types = {name: field_type.field(name) or DEDUCED for name in value}
+        return {
+            name: settled(part, types[name]) for name, part in value.items() if part is not None or types[name].nullable
+        }
+    if isinstance(value, list) and relation is Relation.KEYED_LIST:
+        return [settled(item, field_type.element) for item in value]
+    return value

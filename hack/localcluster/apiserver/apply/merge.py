@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from .check import problems
-from .combine import merged, without
+from .combine import merged, settled, without
 from .compare import compare, equal
 from .fieldset import EMPTY, BadList, FieldSet, Path, notation, of_object, with_named_parents, without_below
 from .managers import (
@@ -141,12 +141,14 @@ def apply(
         result = merged(standing, config, types)
         if not last <= (managed := all_fields(managers.values())):
             # laid over once more: a map that pruning emptied may be what the configuration asks for
-            result = merged(_pruned(result, types, last=last, managed=managed), config, types)
+            left = _pruned(result, types, last=last, managed=managed)
+            result = settled(merged(left, config, types), types)
         difference = compare(standing, result, types).without(reset)
     except BadList as error:
         raise ApplyRefused(f"failed to create typed live object: {error}") from error
     if not force:
-        conflicts = _conflicts(managers, difference.written, key)
+        # a null that takes a value away is a change like any other
+        conflicts = _conflicts(managers, difference.written | (difference.removed & fields), key)
         if conflicts:
             raise ApplyConflict(conflicts)
     managers = taken(managers, difference.written | difference.removed, keep=key)
