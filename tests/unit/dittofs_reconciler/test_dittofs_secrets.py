@@ -113,6 +113,17 @@ def test_a_signing_key_that_vanishes_leaves_the_running_pod_alone(world: World) 
     assert world.status["endpoint"] == "demo-nfs.storage.svc:20490"
 
 
+def test_a_server_whose_signing_key_vanished_can_still_be_stopped(world: World) -> None:
+    world.create_secret("own", jwt_secret=GOOD_KEY)
+    world.run(auth={"jwtSecretRef": {"name": "own"}})
+    world.delete(SECRET, "own")
+    world.change_spec(replicas=0)
+
+    world.reconcile()
+
+    assert world.get(STATEFUL_SET, "demo")["spec"]["replicas"] == 0
+
+
 def test_a_changed_signing_key_rolls_the_pod(world: World) -> None:
     world.create_secret("own", jwt_secret=GOOD_KEY)
     world.run(auth={"jwtSecretRef": {"name": "own"}})
@@ -248,6 +259,8 @@ def test_a_deleted_admin_secret_comes_back_with_the_password_that_works(world: W
     password = world.secret("demo-admin", "password")
     world.delete(SECRET, "demo-admin")
 
+    world.reconcile()
+    assert world.condition("Available") == ("True", "ServerHealthy")
     world.settle()
 
     assert world.secret("demo-admin", "password") == password
