@@ -16,6 +16,7 @@ from hack.localcluster.kubelet.processes import Launch, Launcher, Process
 from hack.localcluster.kubelet.sandbox import Mount
 from tests.support.eventually import eventually
 from tests.support.objects import CONFIG, JWT_SECRET, PASSWORD, SERVER_IMAGE
+from tests.support.real_server import dfs_or_skip
 
 pytestmark = pytest.mark.integration
 
@@ -218,10 +219,11 @@ def _shape(value: Any, field: str = "") -> Any:
     return _CAUSE.sub(r"\1…", value) if field == "detail" else value
 
 
-def test_the_double_answers_as_the_real_server_does(tmp_path: Path, dfs_binary: Path) -> None:
+def test_the_double_answers_as_the_real_server_does(tmp_path: Path) -> None:
+    binary = dfs_or_skip()
     (tmp_path / "real").mkdir()
     (tmp_path / "double").mkdir()
-    with running(dfs_binary, tmp_path / "real") as real:
+    with running(binary, tmp_path / "real") as real:
         expected = transcript(real)
     with running(None, tmp_path / "double") as double:
         found = transcript(double)

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def objects(api: Client, namespace: str) -> Objects:
-    return Objects(api, namespace)
+def objects(client: Client, namespace: str) -> Objects:
+    return Objects(client, namespace)
 
 
 def ready(objects: Objects, name: str, *, not_uid: str = "") -> Manifest:
@@ -185,13 +185,15 @@ def test_deleting_a_stateful_set_takes_its_pods_and_revisions_along(objects: Obj
     eventually(lambda: not objects.list(POD) and not objects.list(CONTROLLER_REVISION), what="everything to go")
 
 
-def test_deleting_a_namespace_takes_its_pods_along(api: Client) -> None:
-    api.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}}, field_manager="t")
-    objects = Objects(api, "brief")
+def test_deleting_a_namespace_takes_its_pods_along(client: Client) -> None:
+    client.create(
+        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}}, field_manager="t"
+    )
+    objects = Objects(client, "brief")
     objects.stateful_set("web")
     ready(objects, "web-0")
-    api.delete(NAMESPACE, ObjectKey("", "brief"))
-    eventually(lambda: Objects(api, "").find(NAMESPACE, "brief") is None, what="the namespace to go")
+    client.delete(NAMESPACE, ObjectKey("", "brief"))
+    eventually(lambda: Objects(client, "").find(NAMESPACE, "brief") is None, what="the namespace to go")
 
 
 def test_a_job_runs_its_pod_and_completes(objects: Objects) -> None:
