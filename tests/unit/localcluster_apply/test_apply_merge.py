@@ -159,16 +159,16 @@ class TestOneManager:
         assert spec(stored) == {"replicas": 1}
         assert "labels" not in stored["metadata"]
 
-    def test_a_map_that_pruning_emptied_goes_from_between_the_fields_of_others(self) -> None:
-        def template(**metadata: Json) -> Json:
-            return {**_containers(), "spec": {"template": {"metadata": metadata}}}
+    def test_a_map_that_pruning_emptied_goes_though_another_manager_made_it(self) -> None:
+        def labelled(value: str) -> Json:
+            return {**_containers(), "spec": {"template": {"metadata": {"labels": {"x": value}}}}}
 
-        stored = after(None, template(labels={"x": "1"}), types=DEPLOYMENT)
-        stored = after(stored, template(annotations={"y": "2"}), "b", types=DEPLOYMENT)
+        stored = updated(None, labelled("1"), types=DEPLOYMENT)
+        stored = after(stored, labelled("2"), types=DEPLOYMENT, force=True)
 
         stored = after(stored, {**_containers(), "spec": {}}, types=DEPLOYMENT)
 
-        assert spec(stored) == {"template": {"metadata": {"annotations": {"y": "2"}}}}
+        assert spec(stored) == {"template": {"metadata": {}}}
 
     def test_an_empty_configuration_leaves_an_object_that_nobody_owns(self) -> None:
         stored = after(after(None, obj({"replicas": 1})), obj())
