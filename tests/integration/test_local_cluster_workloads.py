@@ -285,4 +285,6 @@ def _refused(address: str) -> bool:
         call(address, "/health")
     except urllib.error.URLError as error:
         return isinstance(error.reason, ConnectionRefusedError)
+    except ConnectionError:
+        return False  # accepted, while the pod was on its way out
     return False
