@@ -35,7 +35,10 @@ try:
 except OSError as error:
     print(f"failed: {error}")
 cluster.stop()
-left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+for thread in others:
+    thread.join(5)  # the API server's are on their way out
+left = [thread.name for thread in others if thread.is_alive()]
 print("\\n".join([*left, *cluster.leftovers()]))
 """
 
