@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from datetime import UTC, datetime, timedelta
 
 REAL_LIMIT_S = 30.0
 """A test that would hang fails after this many seconds of the real clock."""
+
+
+_CLOCKS: weakref.WeakSet[FakeClock] = weakref.WeakSet()
+
+
+def end_clocks() -> None:
+    """Let daemon threads that a test left waiting in virtual time wait on, rather than fail during another test."""
+    for clock in list(_CLOCKS):
+        clock.end()
+    _CLOCKS.clear()
 
 
 class FakeClock:
@@ -19,6 +30,8 @@ class FakeClock:
         self._changed = threading.Condition(self._lock)
         self._waiting: dict[int, tuple[threading.Condition, float | None]] = {}
         self._next_id = 0
+        self._over = False
+        _CLOCKS.add(self)
 
     def monotonic(self) -> float:
         """Seconds of virtual time."""
@@ -43,6 +56,8 @@ class FakeClock:
         with self._lock:
             self._waiting.pop(waiter, None)
             self._changed.notify_all()
+        while self._over:
+            condition.wait()
         if not notified:
             raise AssertionError(
                 f"a wait was neither notified nor timed out by advance() in {REAL_LIMIT_S:g} real seconds"
@@ -58,6 +73,10 @@ class FakeClock:
         for condition in conditions:
             with condition:
                 condition.notify_all()
+
+    def end(self) -> None:
+        """From now on who waits too long waits for ever, and fails nobody: the test of this clock is over."""
+        self._over = True
 
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back without any time passing, as an administrator or NTP would."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -92,17 +92,6 @@ class Script:
             assert self.entered.acquire(timeout=20)
 
 
-WORLDS: list[World] = []
-
-
-@pytest.fixture(autouse=True)
-def no_worker_outlives_its_test() -> Iterator[None]:
-    """A worker that is left waiting would end in an error of the virtual clock, in the middle of another test."""
-    yield
-    while WORLDS:
-        WORLDS.pop().controller.stop(0)
-
-
 class World:
     """A controller with everything it is given."""
 
@@ -123,7 +112,6 @@ class World:
         )
         for source in sources:
             self.controller.watch(source, own_key)
-        WORLDS.append(self)
 
     def idle(self, workers: int = 1) -> None:
         """All workers wait for keys."""
