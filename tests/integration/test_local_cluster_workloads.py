@@ -127,8 +127,8 @@ def test_claims_are_bound_to_a_folder_grow_and_wait_for_their_pod(cluster: Local
     claim = objects.claim("data")
     folder = cluster.data_dir / "volumes" / f"pvc-{claim['metadata']['uid']}"
 
-    def capacity() -> Any:
-        status = objects.get(PERSISTENT_VOLUME_CLAIM, "data").get("status", {})
+    def capacity(name: str = "data") -> Any:
+        status = objects.get(PERSISTENT_VOLUME_CLAIM, name).get("status", {})
         return status.get("phase") == "Bound" and status["capacity"]["storage"]
 
     eventually(lambda: capacity() == "1Gi", what="the claim to be bound")
@@ -140,6 +140,8 @@ def test_claims_are_bound_to_a_folder_grow_and_wait_for_their_pod(cluster: Local
     objects.stateful_set("web", pod={"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]})
     ready(objects, "web-0")
     objects.delete(PERSISTENT_VOLUME_CLAIM, "data")
+    objects.claim("later")
+    eventually(lambda: capacity("later"), what="the controller to be past the deletion")
     assert objects.get(PERSISTENT_VOLUME_CLAIM, "data")["metadata"]["deletionTimestamp"]
     assert folder.is_dir()
     objects.delete(STATEFUL_SET, "web")
