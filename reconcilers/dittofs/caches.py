@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from informers.apply import Applied
 from informers.event import Event, Updated, states
 from informers.mapper import Mapper
-from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
+from reconcilers.access import Cache
 from reconcilers.api.resources import (
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
@@ -23,69 +22,6 @@ from reconcilers.api.resources import (
 
 #: Index that the informer of DittoFS must have: see `DITTOFS_INDEXERS`.
 BY_SECRET = "secret"  # noqa: S105 - the name of an index
-
-
-class Cache(Protocol):
-    """The indexed, read-only objects of one informer (`informers.store.Store`)."""
-
-    def get(self, key: ObjectKey) -> View | None:
-        """The object named `key`, None when there is none."""
-
-    def by_index(self, index: str, value: str) -> Iterable[View]:
-        """The objects that `index` files under `value`."""
-
-
-class ApiClient(Protocol):
-    """The calls to the API server that are made besides server-side apply (`informers.client.Client`)."""
-
-    def get(self, resource: Resource, key: ObjectKey) -> Manifest:
-        """A live read."""
-
-    def create(self, resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
-        """Makes a new object; AlreadyExists when there is one of that name."""
-
-    def apply(
-        self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
-    ) -> Manifest:
-        """Server-side apply."""
-
-    def json_patch(
-        self,
-        resource: Resource,
-        key: ObjectKey,
-        operations: list[dict[str, Any]],
-        *,
-        field_manager: str,
-        subresource: str = "",
-    ) -> Manifest:
-        """RFC 6902."""
-
-    def merge_patch(
-        self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
-    ) -> Manifest:
-        """RFC 7386."""
-
-    def delete(
-        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, propagation: str = "Background"
-    ) -> None:
-        """Asks for deletion; Conflict when the name belongs to another object than `uid` by now."""
-
-
-class Applier(Protocol):
-    """Server-side apply that sends nothing while nothing differs (`informers.apply.Applier`)."""
-
-    def ensure(self, resource: Resource, intent: Manifest, live: View | None) -> Applied:
-        """Makes the object have what `intent` says, given that it is `live` or, when None, absent."""
-
-
-class Recorder(Protocol):
-    """Tells people what was done (`informers.events.EventRecorder`)."""
-
-    def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
-        """Something that is as it should be."""
-
-    def warning(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
-        """Something that a person should look at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from informers.apply import Applied, Outcome
 from informers.errors import Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
 from reconcilers import names
+from reconcilers.access import ApiClient, Applier
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, STATEFUL_SET
 from reconcilers.builders.children import Child, unwanted_children
 from reconcilers.builders.claims import claimed
 from reconcilers.builders.inputs import ObservedClaim
-from reconcilers.dittofs.caches import ApiClient, Applier, DittoFSCaches
+from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.facts import Problem
 from reconcilers.dittofs.observe import observed_claim
 from reconcilers.dittofs.ownership import Whose, whose

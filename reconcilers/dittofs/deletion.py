@@ -8,9 +8,9 @@ from __future__ import annotations
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers import names
+from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS, VolumeRetention
 from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, SECRET
-from reconcilers.dittofs.caches import ApiClient
 from reconcilers.dittofs.ownership import Whose, controller_of, whose
 from reconcilers.dittofs.report import Report
 

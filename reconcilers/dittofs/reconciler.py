@@ -15,25 +15,26 @@ import structlog
 
 from informers.clock import Clock
 from informers.errors import NotFound
+from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
 from informers.view import freeze
 from reconcilers import names
+from reconcilers.access import ApiClient, Applier, Recorder
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.api.resources import POD, SERVICE, STATEFUL_SET
+from reconcilers.api.resources import DITTOFS, POD, SERVICE, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
 from reconcilers.builders.children import wanted_children
 from reconcilers.builders.config import config_file, config_hash
 from reconcilers.builders.inputs import BuildFacts, PodInputs
 from reconcilers.builders.services import parts
 from reconcilers.dittofs.announce import Announcement, deeds, news
-from reconcilers.dittofs.caches import ApiClient, Applier, DittoFSCaches, Recorder
+from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child
 from reconcilers.dittofs.deletion import settle_keepsakes
 from reconcilers.dittofs.facts import PodFacts, ServerFacts, pod_facts, stateful_set_facts
-from reconcilers.dittofs.finalizer import add_finalizer, drop_finalizer, has_finalizer
 from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force, running_version, unloaded_shares
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
@@ -92,6 +93,7 @@ class DittoFSReconciler:
     ) -> None:
         self._caches = caches
         self._client = client
+        self._finalizer = Finalizer(names.FINALIZER, DITTOFS, client, field_manager=names.FIELD_MANAGER)
         self._recorder = recorder
         self._poll_interval_s = poll_interval_s
         self._children = Children(caches=caches, client=client, applier=applier)
@@ -118,8 +120,8 @@ class DittoFSReconciler:
         if instance.deleting:
             return self._finalize(view, instance)
         first = False
-        if not instance.spec.suspend and not has_finalizer(view):
-            marked = add_finalizer(view, self._client)
+        if not instance.spec.suspend and not self._finalizer.is_on(view):
+            marked = self._finalizer.add(view)
             if marked is None:
                 return RequeueAfter(STALE_S)
             view, first = freeze(marked), True
@@ -269,14 +271,14 @@ class DittoFSReconciler:
         return min(self._poll_interval_s, FIRST_LOOK_S * LOOK_GROWTH ** min(looks, 64))
 
     def _finalize(self, view: View, instance: DittoFS) -> Result:
-        if not has_finalizer(view):
+        if not self._finalizer.is_on(view):
             return Done()
         report = Report()
         kept = settle_keepsakes(instance, self._client, report)
         if report.failures or report.stale:
             self._report(self._subject(view, instance), report, ServerFacts(), {}, self._inputs_in_force(instance))
             return Backoff("; ".join([*report.failures, *report.stale]))
-        if not drop_finalizer(view, self._client):
+        if not self._finalizer.drop(view):
             return RequeueAfter(STALE_S)
         if kept:
             self._recorder.normal(view, "ClaimsKept", f"kept for a new DittoFS of this name: {', '.join(kept)}")

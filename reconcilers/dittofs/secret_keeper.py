@@ -14,11 +14,11 @@ from informers.errors import AlreadyExists
 from informers.resource import Manifest, ObjectKey, View
 from informers.view import thaw
 from reconcilers import names
+from reconcilers.access import ApiClient, Cache
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.metadata import keepsake
 from reconcilers.builders.secrets import admin_secret, jwt_secret
-from reconcilers.dittofs.caches import ApiClient, Cache
 from reconcilers.dittofs.facts import Problem
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report

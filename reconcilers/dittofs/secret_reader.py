@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from informers.errors import NotFound
 from informers.resource import ObjectKey, View
+from reconcilers.access import ApiClient, Cache
 from reconcilers.api.resources import SECRET
-from reconcilers.dittofs.caches import ApiClient, Cache
 
 
 class SecretProblem(Exception):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from informers.errors import NotFound as ObjectNotFound
 from informers.resource import ObjectKey
 from reconcilers import names
+from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.secrets import encoded
-from reconcilers.dittofs.caches import ApiClient
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper

@@ -10,11 +10,11 @@ from informers.clock import Clock
 from informers.resource import ObjectKey, View
 from informers.view import thaw
 from reconcilers import names
+from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition
 from reconcilers.api.resources import DITTOFS
 from reconcilers.conditions import to_status
-from reconcilers.dittofs.caches import ApiClient
 from reconcilers.dittofs.status import Assessment
 
 _OURS = frozenset(DittoFSCondition)

@@ -12,8 +12,9 @@ from informers.errors import NotFound
 from informers.resource import ObjectKey, View
 from informers.result import Done, RequeueAfter, Result
 from reconcilers import names
+from reconcilers.access import ApiClient
 from reconcilers.api.resources import DITTOFS
-from reconcilers.share.caches import BY_INSTANCE, ApiWriter, ShareCaches, instance_index_value
+from reconcilers.share.caches import BY_INSTANCE, ShareCaches, instance_index_value
 from reconcilers.share.declared import declared_shares, shares_hash
 
 #: How long changes are gathered before they are announced, counted from the first of them.
@@ -31,7 +32,7 @@ class _Announced:
 class SharesAnnouncer:
     """Keeps the shares-hash annotation of each DittoFS at the hash of its declared shares."""
 
-    def __init__(self, *, caches: ShareCaches, client: ApiWriter, clock: Clock, debounce_s: float = DEBOUNCE_S) -> None:
+    def __init__(self, *, caches: ShareCaches, client: ApiClient, clock: Clock, debounce_s: float = DEBOUNCE_S) -> None:
         self._caches = caches
         self._client = client
         self._clock = clock

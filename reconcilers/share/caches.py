@@ -4,61 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from informers.event import Added, Event, Updated, states
 from informers.mapper import Mapper
-from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.resource import ObjectKey, View
+from reconcilers.access import Cache
 from reconcilers.share.declared import instance_name, share_path
 
 #: Indexes that the informer of DittoFSShares must have: see `SHARE_INDEXERS`.
 BY_INSTANCE = "instance"
 BY_INSTANCE_AND_PATH = "instance-and-path"
-
-
-class Cache(Protocol):
-    """The indexed, read-only objects of one informer (`informers.store.Store`)."""
-
-    def get(self, key: ObjectKey) -> View | None:
-        """The object named `key`, None when there is none."""
-
-    def by_index(self, index: str, value: str) -> Iterable[View]:
-        """The objects that `index` files under `value`."""
-
-
-class ApiWriter(Protocol):
-    """The writes that are made to the API server (`informers.client.Client`)."""
-
-    def apply(
-        self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
-    ) -> Manifest:
-        """Server-side apply."""
-
-    def json_patch(
-        self,
-        resource: Resource,
-        key: ObjectKey,
-        operations: list[dict[str, Any]],
-        *,
-        field_manager: str,
-        subresource: str = "",
-    ) -> Manifest:
-        """RFC 6902."""
-
-    def merge_patch(
-        self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
-    ) -> Manifest:
-        """RFC 7386."""
-
-
-class Recorder(Protocol):
-    """Tells people what was done (`informers.events.EventRecorder`)."""
-
-    def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
-        """Something that is as it should be."""
-
-    def warning(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
-        """Something that a person should look at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from informers.clock import Clock
+from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
+from reconcilers.access import Recorder
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
 from reconcilers.server.credentials import CredentialsMissing
@@ -20,8 +22,7 @@ from reconcilers.server.errors import NotFound, ServerError
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import ServerAccess, is_reachable
-from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ApiWriter, Recorder, ShareCaches, path_index_value
-from reconcilers.share.finalizer import drop_finalizer, has_finalizer
+from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
 
 #: How long an unreachable server may hold a deleted DittoFSShare, from its deletionTimestamp on.
 PATIENCE_S = 60.0
@@ -36,14 +37,14 @@ class Deletion:
         self,
         *,
         caches: ShareCaches,
-        client: ApiWriter,
+        finalizer: Finalizer,
         recorder: Recorder,
         access: ServerAccess,
         clock: Clock,
         report: Callable[[View, DittoFSShare, str], None],
     ) -> None:
         self._caches = caches
-        self._client = client
+        self._finalizer = finalizer
         self._recorder = recorder
         self._access = access
         self._clock = clock
@@ -51,7 +52,7 @@ class Deletion:
 
     def step(self, view: View, share: DittoFSShare, instance: DittoFS | None) -> Result:
         """One attempt to let `share` go."""
-        if not has_finalizer(view):
+        if not self._finalizer.is_on(view):
             return Done()
         if instance is None or instance.deleting or self._has_heir(share):
             return self._let_go(view)
@@ -105,4 +106,4 @@ class Deletion:
         return self._let_go(view)
 
     def _let_go(self, view: View) -> Result:
-        return Done() if drop_finalizer(view, self._client) else Backoff("the object changed meanwhile")
+        return Done() if self._finalizer.drop(view) else Backoff("the object changed meanwhile")

@@ -11,10 +11,12 @@ import structlog
 
 from informers.clock import Clock
 from informers.errors import NotFound as ObjectNotFound
+from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
 from informers.view import thaw
 from reconcilers import names
+from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
@@ -24,12 +26,11 @@ from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, Ser
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession, Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable, mount_line
-from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ApiWriter, Recorder, ShareCaches, path_index_value
+from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion
 from reconcilers.share.desired import DesiredShare, desired_share
 from reconcilers.share.execute import changed_fields, execute
-from reconcilers.share.finalizer import add_finalizer, has_finalizer
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, store_mismatch
 from reconcilers.share.status import (
@@ -64,7 +65,7 @@ class ShareReconciler:
         self,
         *,
         caches: ShareCaches,
-        client: ApiWriter,
+        client: ApiClient,
         recorder: Recorder,
         sessions: Sessions,
         credentials: CredentialsReader,
@@ -81,9 +82,10 @@ class ShareReconciler:
         self._deep_poll_interval_s = deep_poll_interval_s
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
         self._listings = ShareListings(clock=clock, max_age_s=self._look_every_s)
+        self._finalizer = Finalizer(names.FINALIZER, DITTOFS_SHARE, client, field_manager=names.FIELD_MANAGER)
         self._deletion = Deletion(
             caches=caches,
-            client=client,
+            finalizer=self._finalizer,
             recorder=recorder,
             access=self._access,
             clock=clock,
@@ -126,9 +128,9 @@ class ShareReconciler:
                 share, SharePhase.WAITING_FOR_INSTANCE, reason="ApiNotReachable", message=message
             )
             return self._report(subject, findings, Done())
-        if not has_finalizer(subject.view):
+        if not self._finalizer.is_on(subject.view):
             # The watch brings the object back with the finalizer on; only then anything is made on the server.
-            return Done() if add_finalizer(subject.view, self._client) else Backoff("the object changed meanwhile")
+            return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
         return self._synchronize(subject, instance)
 
     def _synchronize(self, subject: _Subject, instance: DittoFS) -> Result:

@@ -8,7 +8,6 @@ from informers.result import Backoff, Done, RequeueAfter, Terminal
 from reconcilers import names
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.session import Credentials
-from reconcilers.share.finalizer import add_finalizer
 from tests.support.share_world import POLL_S, ShareWorld
 
 
@@ -518,18 +517,6 @@ class TestDeletion:
 
         assert world.objects.get(DITTOFS_SHARE, key)["metadata"]["finalizers"] == ["example.com/first"]
         assert world.reconciler.reconcile(key) == Done()
-
-    def test_an_object_that_changed_meanwhile_is_read_again(self, world: ShareWorld) -> None:
-        key = world.put_share()
-        stale = world.objects.shares.get(key)
-        assert stale is not None
-        world.put_share(readOnly=True)
-
-        assert not add_finalizer(stale, world.objects)
-
-        view = world.objects.shares.get(key)
-        assert view is not None
-        assert not view["metadata"].get("finalizers")
 
     def test_a_suspended_share_can_be_deleted(self, world: ShareWorld) -> None:
         key = world.put_share()
