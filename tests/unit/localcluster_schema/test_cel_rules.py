@@ -193,7 +193,8 @@ def test_a_transition_rule_in_a_list_without_keys_is_refused() -> None:
         (rule("self.typo == 1"), "rule"),
         (rule("true", fieldPath=".typo"), "fieldPath"),
         (rule("true", messageExpression="1 +"), "messageExpression"),
-        (rule("true", messageExpression="1"), "messageExpression"),
+        (rule("true", messageExpression="self.typo"), "messageExpression"),
+        (rule("has(oldSelf.typo)"), "rule"),
         (rule("true", optionalOldSelf=True), "optionalOldSelf"),
     ],
 )

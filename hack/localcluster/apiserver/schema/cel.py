@@ -2,6 +2,14 @@
 
 A rule sees the value at its place as `self`. A rule that uses `oldSelf` runs only where the value has a counterpart in
 the old object. The root sees of metadata only name and generateName.
+
+The `cel` library evaluates rules, and knows no types. A real API server checks the types of a rule when the definition
+is written; here only misspelt fields of `self` and `oldSelf` are refused then. A wrong type is "no such overload" when
+an object is written, or merely unequal, and a misspelt field of a loop's variable is "no such key" then, and always
+absent to `has()`. There are CEL's standard functions and macros, and Kubernetes' comparisons of quantities; all other
+functions, macros with two variables and the optional syntax (`self.?x`) are refused when the definition is written, as
+are deeply nested parentheses. An error for one item of a loop is not made good by another item, and the cost of rules
+is not estimated.
 """
 
 from __future__ import annotations
@@ -21,12 +29,12 @@ from .errors import (
     invalid_without_value,
     required,
 )
-from .expressions.errors import EvaluationError
+from .expression import EvaluationError
 from .node import ABSENT, Node, Rule, parse
 from .rules import CompiledRule, Level, compile_level
 from .structural import pruned
 from .validation import validate_value
-from .values import ListIndex, convert, convert_root
+from .values import ListIndex, aligned, convert
 
 
 class CelRules:
@@ -85,20 +93,19 @@ def _validate(level: Level, value: Any, old: Any, path: str, *, unchanged: bool 
 
 
 def _evaluate(level: Level, value: Any, old: Any, path: str, *, unchanged: bool) -> Iterator[FieldError]:
-    as_seen = convert_root if level.is_root else convert
-    ours = as_seen(value, level.node)
-    theirs = as_seen(old, level.node) if old is not None else None
+    ours = convert(value, level.node, is_root=level.is_root)
+    theirs = None if old is None else convert(aligned(old, value, level.node), level.node, is_root=level.is_root)
     for compiled in level.rules:
-        program, rule = compiled.program, compiled.rule
-        if program.uses_old_self and old is None and not rule.optional_old_self:
+        expression, rule = compiled.expression, compiled.rule
+        if expression.uses_old_self and old is None and not rule.optional_old_self:
             continue
         try:
-            holds = program.evaluate(ours, theirs)
+            holds = expression.holds(ours, theirs)
         except EvaluationError as error:
             yield invalid(path or ROOT_PATH, level.node.type, _failed(error, rule))
             continue
         # what broke a rule before may stay as it is: only a change is judged (ratcheting)
-        if holds is not True and (program.uses_old_self or not unchanged):
+        if not holds and (expression.uses_old_self or not unchanged):
             yield _refusal(rule, _message(compiled, ours, theirs), value, level.node, path)
 
 
@@ -127,7 +134,7 @@ def _message(compiled: CompiledRule, ours: Any, theirs: Any) -> str:
     rule = compiled.rule
     if compiled.message is not None:
         try:
-            text = str(compiled.message.evaluate(ours, theirs)).strip()
+            text = compiled.message.text(ours, theirs).strip()
         except EvaluationError:
             text = ""
         if text and "\n" not in text:
