@@ -16,7 +16,7 @@ POLL_S = 0.02
 def eventually(predicate: Callable[[], Value | None], timeout_s: float = 10.0, *, what: str = "") -> Value:
     """Call `predicate` until its value is true, and return that; AssertionError with the last value after `timeout_s`.
 
-    A ClientError or an AssertionError of the predicate counts as "not yet".
+    A ClientError, an OSError (nobody listens yet) or an AssertionError of the predicate counts as "not yet".
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -25,7 +25,7 @@ def eventually(predicate: Callable[[], Value | None], timeout_s: float = 10.0, *
             seen = value = predicate()
             if value:
                 return value
-        except (ClientError, AssertionError) as error:
+        except (ClientError, OSError, AssertionError) as error:
             seen = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what or 'it'} did not happen within {timeout_s:g} s; last seen: {seen!r}")
