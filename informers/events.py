@@ -5,6 +5,7 @@ Equal events become a series of one object. What is not written is counted by re
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from collections import OrderedDict, deque
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, wait_chain, wait_fixed
 
 from informers.clock import Clock
 from informers.errors import (
@@ -228,24 +231,22 @@ class EventRecorder:
         self._series.put(occurrence.what, _Series(ObjectKey.of(manifest), count=1, seen_at=at, written_at=at))
 
     def _send(self, call: Callable[[], object]) -> None:
-        for delay_s in (*TRY_DELAYS_S, None):
-            try:
-                call()
-            except AlreadyExists:
-                return  # the answer to an earlier try was lost: nobody else uses this name
-            except (Unreachable, ServerError, TooManyRequests):
-                if delay_s is None or not self._pause(delay_s):
-                    raise
-            else:
-                return
+        attempts = Retrying(
+            retry=retry_if_exception_type((Unreachable, ServerError, TooManyRequests)),
+            wait=wait_chain(*map(wait_fixed, TRY_DELAYS_S)),
+            stop=lambda attempt: self._stopping or attempt.attempt_number > len(TRY_DELAYS_S),
+            sleep=self._pause,
+            reraise=True,
+        )
+        with contextlib.suppress(AlreadyExists):  # the answer to an earlier try was lost: nobody else uses this name
+            attempts(call)
 
-    def _pause(self, seconds: float) -> bool:
-        """Wait; False when there is no time for it since the recorder stops."""
+    def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the recorder stops."""
         until = self._clock.monotonic() + seconds
         with self._changed:
             while not self._stopping and (left := until - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
-            return not self._stopping
 
     def _drop(self, error: ClientError, occurrence: _Occurrence) -> None:
         self._metrics.event_dropped("write gate" if isinstance(error, WriteRefused) else "refused")

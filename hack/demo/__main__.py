@@ -17,7 +17,7 @@ from rich.console import Console
 from hack.demo import checks, show
 from hack.demo.processes import DemoFailedError, Kubectl, Operator, operator
 from hack.demo.progress import Progress, ready
-from hack.localcluster.binary import find_dfs
+from hack.localcluster.binary import BinaryMissing, find_dfs
 from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
@@ -47,7 +47,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="dittofs-demo-"))
     try:
         _demo(console, directory, once=once, stop=stop, settled=settled)
-    except DemoFailedError as error:
+    except (BinaryMissing, DemoFailedError) as error:
         console.print(f"[red]the demo failed:[/red] {error}", markup=True, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def _demo(console: Console, directory: Path, *, once: bool, stop: threading.Even
     began = time.monotonic()
     with LocalCluster(directory / "cluster", dfs_binary=find_dfs()) as cluster:
         kubectl = Kubectl(cluster.kubeconfig)
-        console.print(f"local cluster at {cluster.url}, its pods run {cluster.server_kind}")
+        console.print(f"local cluster at {cluster.url}; its pods run the {cluster.server_kind}", soft_wrap=True)
         kubectl("apply", "-f", str(MANIFESTS / "crds"))
         console.print("CustomResourceDefinitions installed")
         client = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent="dittofs-demo")

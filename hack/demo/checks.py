@@ -25,7 +25,7 @@ KEPT = {"PersistentVolumeClaim", "Secret"}
 def run(console: Console, kubectl: Kubectl, client: Client, progress: Progress, namespace: str) -> None:
     """Go through the life of the samples; raises DemoFailedError at the first step that goes wrong."""
     _change_the_spec(kubectl, client, progress, namespace)
-    console.print("  the API Service follows its new port")
+    console.print("  the Service demo-nfs follows")
     _break_a_child(console, kubectl, client, progress, namespace)
     _delete(console, kubectl, progress, namespace)
 

@@ -295,7 +295,7 @@ def test_a_stop_does_not_wait_for_a_server_that_does_not_answer() -> None:
     assert world.dropped("stopped") == 4
 
 
-def test_a_stop_ends_the_pause_between_two_tries() -> None:
+def test_a_stop_ends_the_pause_between_two_tries_and_the_next_is_the_last() -> None:
     world = World()
     world.writer.errors = [Unreachable("down")] * 20
     world.recorder.normal(thing(), "Reason", "note")
@@ -303,5 +303,5 @@ def test_a_stop_ends_the_pause_between_two_tries() -> None:
 
     assert world.recorder.stop(10)
 
-    assert world.writer.calls == 1
+    assert world.writer.calls == 2
     assert world.dropped("refused") == 1
