@@ -85,6 +85,9 @@ class Client:
         own.client_go_retries = False
         own.keep_alive = True
         own.connection_pool_maxsize = POOL_SIZE
+        if not own.verify_ssl:
+            # The kubeconfig asks for it: a warning with every request would bury what else is logged.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._configuration = own
         self._api = ApiClient(own)
         self._api.user_agent = user_agent
