@@ -165,7 +165,11 @@ def test_a_share_that_somebody_removes_from_the_server_is_made_again(world: Worl
             row = server.share("/removed")
         except Refused:
             return False
-        return row["id"] != old and row["read_only"] and world.status(DITTOFS_SHARE, "removed")["shareID"] == row["id"]
+        return (
+            row["id"] != old
+            and row["read_only"] is True
+            and world.status(DITTOFS_SHARE, "removed")["shareID"] == row["id"]
+        )
 
     eventually(made_again, PATIENCE_S, what="the share, made again")
 
