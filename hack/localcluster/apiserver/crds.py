@@ -11,6 +11,7 @@ import orjson
 
 from hack.localcluster.apiserver.apply.types import FieldType, TypeResolver
 from hack.localcluster.apiserver.builtin import Column, ResourceType
+from hack.localcluster.apiserver.definitions import OBJECT_META, description
 from hack.localcluster.apiserver.metadata import timestamp
 from hack.localcluster.apiserver.schema.cel import CelRules, check_defaults, compile_rules
 from hack.localcluster.apiserver.schema.errors import SchemaError
@@ -127,7 +128,7 @@ def _type(spec: Object, version: Object) -> ResourceType:
     )
 
 
-_AGE = Column("Age", "date", ".metadata.creationTimestamp")
+_AGE = Column("Age", "date", ".metadata.creationTimestamp", description=description(OBJECT_META, "creationTimestamp"))
 
 
 def _column(column: Object) -> Column:
@@ -136,7 +137,8 @@ def _column(column: Object) -> Column:
         type=column["type"],
         path=column["jsonPath"],
         priority=column.get("priority", 0),
-        description=column.get("description", ""),
+        description=column.get("description")
+        or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
         format=column.get("format", ""),
     )
 

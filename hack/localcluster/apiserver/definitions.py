@@ -24,6 +24,11 @@ def definitions() -> dict[str, Any]:
     return loaded
 
 
+def description(definition: str, field: str) -> str:
+    """What a definition says about one of its fields."""
+    return str(definitions()[definition]["properties"][field].get("description", ""))
+
+
 def reference(schema: dict[str, Any]) -> str:
     """The name of the definition that `schema` refers to; empty when it is written in place."""
     return str(schema.get("$ref", "")).removeprefix(PREFIX)

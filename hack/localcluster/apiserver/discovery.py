@@ -23,6 +23,8 @@ VERSION: Object = {
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+#: The same of custom resources, in the order in which the real server tells them.
+_CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
 _STATUS_VERBS = ["get", "patch", "update"]
 _REVIEW: Object = {
     "name": "selfsubjectaccessreviews",
@@ -72,7 +74,8 @@ def resource_list(registry: Registry, group_name: str, version: str) -> Object |
         if not types:
             return None
         resources = [entry for resource in types for entry in _resources(resource)]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+    listed: Object = {"kind": "APIResourceList", "groupVersion": group_version, "resources": resources}
+    return listed | {"apiVersion": "v1"} if group_name else listed
 
 
 def aggregated(registry: Registry, *, legacy: bool) -> Object:
@@ -94,7 +97,7 @@ def _resources(resource: ResourceType) -> list[Object]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": _VERBS,
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         main["shortNames"] = list(resource.short_names)
@@ -112,7 +115,7 @@ def _resources(resource: ResourceType) -> list[Object]:
 
 def _aggregated_group(registry: Registry, name: str) -> Object:
     return {
-        "metadata": {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None},
+        "metadata": _group_metadata(registry, name),
         "versions": [
             {
                 "version": version,
@@ -124,26 +127,41 @@ def _aggregated_group(registry: Registry, name: str) -> Object:
     }
 
 
+def _group_metadata(registry: Registry, name: str) -> Object:
+    if not registry.is_builtin(name):
+        return {"name": name}
+    return {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None}
+
+
+def _verbs(resource: ResourceType) -> list[str]:
+    if resource.custom:
+        return _CUSTOM_VERBS
+    return [verb for verb in _VERBS if verb != "deletecollection" or resource.table != ("", "namespaces")]
+
+
 def _aggregated_resource(resource: ResourceType) -> Object:
     scope = "Namespaced" if resource.namespaced else "Cluster"
+    # the real server names group and version of a built-in kind only where they are not the list's own
+    own = _kind(resource.group, resource.version, resource.kind) if resource.custom else _kind("", "", resource.kind)
     entry: Object = {
         "resource": resource.plural,
-        "responseKind": _kind(resource.group, resource.version, resource.kind),
+        "responseKind": own,
         "scope": scope,
         "singularResource": resource.singular,
-        "verbs": _VERBS,
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
     kinds = {
-        "status": _kind(resource.group, resource.version, resource.kind),
+        "status": own,
         "scale": _kind("autoscaling", "v1", "Scale"),
     }
     if resource.subresources:
+        names = resource.subresources if resource.custom else sorted(resource.subresources)
         entry["subresources"] = [
-            {"subresource": name, "responseKind": kinds[name], "verbs": _STATUS_VERBS} for name in resource.subresources
+            {"subresource": name, "responseKind": kinds[name], "verbs": _STATUS_VERBS} for name in names
         ]
     return entry
 

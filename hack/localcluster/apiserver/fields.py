@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+_INDEX = re.compile(r"\[[^\]]*\]")
 _OPEN = frozenset(("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"))
 
 
@@ -36,39 +38,39 @@ class Findings:
 def read(definition: str, obj: dict[str, Any]) -> tuple[dict[str, Any], Findings]:
     """A cleaned and defaulted copy of `obj`, and what was found on the way."""
     findings = Findings()
-    value = _read({"$ref": f"#/$defs/{definition}"}, obj, "", findings)
+    value = _read({"$ref": f"#/$defs/{definition}"}, obj, "", "", findings)
     return value if isinstance(value, dict) else {}, findings
 
 
-def _read(schema: dict[str, Any], value: Any, path: str, findings: Findings) -> Any:
+def _read(schema: dict[str, Any], value: Any, path: str, owner: str, findings: Findings) -> Any:
     name = reference(schema)
     if name == QUANTITY:
-        return _quantity(value, path, findings)
+        return _quantity(value, path, owner, findings)
     if name == INT_OR_STRING:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
-            _mismatch(value, path, "int or string", findings)
+            _mismatch(value, path, owner, "intstr.IntOrString", findings)
         return value
     schema = resolve(schema)
     wanted = type_of(schema)
     if wanted and not _fits(value, wanted):
-        _mismatch(value, path, wanted, findings)
+        _mismatch(value, path, owner, _go_type(name, schema), findings)
         return value
     if isinstance(value, dict):
-        return _read_object(schema, name, value, path, findings)
+        return _read_object(schema, name, value, path, name.rsplit(".", 1)[-1] or owner, findings)
     if isinstance(value, list) and "items" in schema:
-        return [_read(schema["items"], item, f"{path}[{index}]", findings) for index, item in enumerate(value)]
+        return [_read(schema["items"], item, f"{path}[{index}]", owner, findings) for index, item in enumerate(value)]
     return value
 
 
 def _read_object(
-    schema: dict[str, Any], name: str, value: dict[str, Any], path: str, findings: Findings
+    schema: dict[str, Any], name: str, value: dict[str, Any], path: str, owner: str, findings: Findings
 ) -> dict[str, Any]:
     properties = schema.get("properties")
     if properties is None:
         items = schema.get("additionalProperties")
         if not isinstance(items, dict):
             return value
-        return {key: _read(items, item, f"{path}[{key}]", findings) for key, item in value.items()}
+        return {key: _read(items, item, f"{path}[{key}]", owner, findings) for key, item in value.items()}
     result: dict[str, Any] = {}
     for key, item in value.items():
         here = f"{path}.{key}" if path else key
@@ -78,7 +80,7 @@ def _read_object(
             else:
                 findings.unknown.append(here)
         elif item is not None:
-            value_read = _read(properties[key], item, here, findings)
+            value_read = _read(properties[key], item, here, owner, findings)
             # Go's omitempty: an optional list or map that is empty is not there
             if value_read or key in schema.get("required", ()) or not _is_collection(properties[key]):
                 result[key] = value_read
@@ -124,14 +126,29 @@ def _fits(value: Any, wanted: str) -> bool:
     return isinstance(value, _PYTHON_TYPES[wanted])
 
 
-def _mismatch(value: Any, path: str, wanted: str, findings: Findings) -> None:
+def _mismatch(value: Any, path: str, owner: str, wanted: str, findings: Findings) -> None:
     got = "null" if value is None else _GO_NAME[type(value)]
-    findings.mismatched.append(f"json: cannot unmarshal {got} into Go struct field {path} of type {wanted}")
+    field = f"{owner}.{_INDEX.sub('', path)}"
+    findings.mismatched.append(f"json: cannot unmarshal {got} into Go struct field {field} of type {wanted}")
 
 
-def _quantity(value: Any, path: str, findings: Findings) -> Any:
+def _go_type(name: str, schema: dict[str, Any]) -> str:
+    """What a Go server calls the type of a field."""
+    kind = type_of(schema)
+    if kind in ("integer", "number"):
+        return str(schema.get("format", "int64")).replace("double", "float64")
+    if kind == "array":
+        items = schema["items"]
+        return f"[]{_go_type(reference(items), resolve(items))}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        items = schema["additionalProperties"]
+        return f"map[string]{_go_type(reference(items), resolve(items))}"
+    return ".".join(name.split(".")[-2:]) if name else {"boolean": "bool"}.get(kind, kind)
+
+
+def _quantity(value: Any, path: str, owner: str, findings: Findings) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        _mismatch(value, path, "resource.Quantity", findings)
+        _mismatch(value, path, owner, "resource.Quantity", findings)
         return value
     try:
         return canonical_quantity(str(value))

@@ -176,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, response: Response) -> None:
         self.send_response_only(response.code)
-        self.send_header("Content-Type", response.content_type)
+        if response.content_type:
+            self.send_header("Content-Type", response.content_type)
         for warning in response.warnings:
             self.send_header("Warning", f"299 - {orjson.dumps(warning).decode()}")
         for name, value in response.headers.items():

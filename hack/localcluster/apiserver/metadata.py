@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from hack.localcluster.apiserver.builtin import ResourceType
+import orjson
+
+from hack.localcluster.apiserver.builtin import BUILTIN_TYPES, ResourceType
 from hack.localcluster.apiserver.status import Cause, bad_request, conflict, invalid, stale
 
 Object = dict[str, Any]
@@ -46,6 +49,17 @@ _SERVICE_TEXT = (
     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
+QUALIFIED_TEXT = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+VALUE_TEXT = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 #: Name rules by table: pattern, longest, words. All others: a subdomain of 253.
 _NAME_RULES = {
     ("", "namespaces"): (_LABEL, 63, _LABEL_TEXT),
@@ -62,11 +76,13 @@ def timestamp(now: datetime | None = None) -> str:
     return (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def begin(obj: Object, *, now: str) -> None:
+def begin(resource: ResourceType, obj: Object, *, now: str) -> None:
     """Give a new object its name (from generateName), uid and timestamps."""
     metadata = obj["metadata"]
     for key in SERVER_OWNED:
-        metadata.pop(key, None)
+        # the real server leaves a sent generation alone where it doesn't count generations itself
+        if key != "generation" or resource.generation:
+            metadata.pop(key, None)
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = metadata["generateName"][:58] + "".join(
             secrets.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5)
@@ -99,18 +115,7 @@ def carry_over(resource: ResourceType, live: Object, new: Object, *, key_name: s
 
 def check_names(resource: ResourceType, obj: Object, *, name: str, namespace: str) -> None:
     """Compare the identity in a body with the request's URL; a missing one is filled in. `name` empty: a create."""
-    if obj.get("apiVersion", resource.api_version) != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({obj['apiVersion']}) does not match the expected API version "
-            f"({resource.api_version})"
-        )
-    if obj.get("kind", resource.kind) != resource.kind:
-        raise bad_request(
-            f'{obj["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            f"converting ({obj.get('apiVersion', resource.api_version)}.{obj['kind']}): kind does not match"
-        )
-    if resource.custom is not None and not (obj.get("apiVersion") and obj.get("kind")):
-        raise bad_request(f"Object 'Kind' or 'apiVersion' is missing in the {resource.kind} that was sent")
+    _check_type(resource, obj)
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
     metadata = _metadata_of(resource, obj)
     if name:
@@ -124,6 +129,28 @@ def check_names(resource: ResourceType, obj: Object, *, name: str, namespace: st
     metadata.pop("namespace", None)
     if namespace:
         metadata["namespace"] = namespace
+
+
+def _check_type(resource: ResourceType, obj: Object) -> None:
+    version, kind = obj.get("apiVersion") or resource.api_version, obj.get("kind") or resource.kind
+    if (version, kind) == (resource.api_version, resource.kind):
+        return
+    if resource.custom is None:
+        text = f'{kind} in version "{str(version).rsplit("/", 1)[-1]}" cannot be handled as a {resource.kind}: '
+        if any((known.api_version, known.kind) == (version, kind) for known in BUILTIN_TYPES):
+            package = resource.group.split(".", maxsplit=1)[0] or "core"
+            raise bad_request(
+                f"{text}converting ({resource.version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+            )
+        scheme = 'in scheme "pkg/runtime/scheme.go:111"'
+        raise bad_request(f'{text}no kind "{kind}" is registered for version "{version}" {scheme}')
+    if version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
+        )
+    cause = Cause("kind", "FieldValueInvalid", f'Invalid value: "{kind}": must be {resource.kind}')
+    name = (obj.get("metadata") or {}).get("name") or ""
+    raise invalid(replace(resource, kind=str(kind)), name, [cause])
 
 
 def _metadata_of(resource: ResourceType, obj: Object) -> Object:
@@ -150,12 +177,15 @@ def check(resource: ResourceType, obj: Object, live: Object | None) -> Iterator[
     metadata = obj["metadata"]
     name = metadata["name"]
     pattern, longest, words = _NAME_RULES.get(resource.table, (_SUBDOMAIN, 253, _SUBDOMAIN_TEXT))
-    if len(name) > longest:
-        yield Cause(
-            "metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": must be no more than {longest} bytes'
-        )
-    if not pattern.fullmatch(name):
-        yield Cause("metadata.name", "FieldValueInvalid", f'Invalid value: "{name}": {words}')
+    prefix = metadata.get("generateName") or ""
+    # a prefix may end with what only a suffix makes valid
+    shown = {"generateName": (prefix, re.sub(r"[-.]$", "a", prefix)), "name": (name, name)}
+    for field, (value, tested) in shown.items():
+        if len(tested) > longest:
+            text = f'Invalid value: "{value}": must be no more than {longest} characters'
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
+        if (tested or field == "name") and not pattern.fullmatch(tested):
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", f'Invalid value: "{value}": {words}')
     yield from _check_map(metadata, "labels", values=_LABEL_VALUE)
     yield from _check_map(metadata, "annotations", values=None)
     yield from _check_owners(metadata)
@@ -171,27 +201,29 @@ def _check_map(metadata: Object, field: str, *, values: re.Pattern[str] | None) 
         raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type string")
     for key, value in entries.items():
         if not _QUALIFIED.fullmatch(key if values else key.lower()):
-            text = f'Invalid value: "{key}": name part must consist of alphanumeric characters, "-", "_" or "."'
-            yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", f'Invalid value: "{key}": {QUALIFIED_TEXT}')
         if values and not values.fullmatch(value):
-            text = (
-                f'Invalid value: "{value}": a valid label must be an empty string or consist of at most 63 '
-                "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-            )
-            yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
+            why = VALUE_TEXT if len(value) <= 63 else "must be no more than 63 bytes"
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", f'Invalid value: "{value}": {why}')
 
 
 def _check_owners(metadata: Object) -> Iterator[Cause]:
     owners = metadata.get("ownerReferences") or []
     if not isinstance(owners, list) or not all(isinstance(owner, dict) for owner in owners):
         raise bad_request("json: cannot unmarshal into Go struct field ObjectMeta.metadata.ownerReferences")
-    for index, owner in enumerate(owners):
+    for owner in owners:
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
-                field = f"metadata.ownerReferences[{index}].{key}"
+                field = f"metadata.ownerReferences.{key}"
                 yield Cause(field, "FieldValueInvalid", 'Invalid value: "": must not be empty')
-    if sum(1 for owner in owners if owner.get("controller")) > 1:
-        text = "Invalid value: only one reference can have Controller set to true"
+    controllers = [f"{owner['kind']}/{owner['name']}" for owner in owners if owner.get("controller")]
+    if len(controllers) > 1:
+        listed = orjson.dumps(owners).decode()
+        why = (
+            'Only one reference can have Controller set to true. Found "true" in references for '
+            f"{controllers[0]} and {controllers[1]}"
+        )
+        text = f"Invalid value: {listed}: {why}"
         yield Cause("metadata.ownerReferences", "FieldValueInvalid", text)
 
 
@@ -199,6 +231,11 @@ def _check_finalizers(metadata: Object, live: Object | None) -> Iterator[Cause]:
     finalizers = metadata.get("finalizers") or []
     if not isinstance(finalizers, list) or not all(isinstance(entry, str) for entry in finalizers):
         raise bad_request("json: cannot unmarshal into Go struct field ObjectMeta.metadata.finalizers of type []string")
+    for index, entry in enumerate(finalizers):
+        if "/" not in entry and entry not in _STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            text = f'Invalid value: "{entry}": {why}'
+            yield Cause(f"metadata.finalizers[{index}]", "FieldValueInvalid", text)
     if live is None or "deletionTimestamp" not in live["metadata"]:
         return
     added = [entry for entry in finalizers if entry not in (live["metadata"].get("finalizers") or ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Query:
             return True
         if text in _FALSE:
             return False
-        raise bad_request(f'strconv.ParseBool: parsing "{text}": invalid syntax ({name})')
+        raise bad_request(f'strconv.ParseBool: parsing "{text}": invalid syntax')
 
     def number(self, name: str) -> int | None:
         """The parameter as a number that is not negative; None when absent."""
@@ -36,7 +37,7 @@ class Query:
         if not text:
             return None
         if not (text.isascii() and text.isdigit()):
-            raise bad_request(f'strconv.ParseUint: parsing "{text}": invalid syntax ({name})')
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
         return int(text)
 
 
@@ -53,8 +54,12 @@ class WriteOptions:
     def of(cls, query: Query, *, options: str, user_agent: str) -> WriteOptions:
         """The options of a write; `options` names them in messages (CreateOptions, UpdateOptions, PatchOptions)."""
         manager = query.text("fieldManager")
-        if len(manager) > 128 or not manager.isprintable():
-            raise _unsupported(options, "fieldManager", manager, "at most 128 printable characters")
+        if len(manager.encode()) > 128:
+            text = "Too long: may not be more than 128 bytes"
+            raise invalid_options(options, Cause("fieldManager", "FieldValueTooLong", text))
+        if not manager.isprintable():
+            text = f'Invalid value: "{manager}": should only contain printable characters'
+            raise invalid_options(options, Cause("fieldManager", "FieldValueInvalid", text))
         return cls(
             # the real server names a writer that gives no name after the first part of its user agent
             manager=manager or user_agent.split("/", maxsplit=1)[0][:128] or "unknown",
@@ -68,14 +73,14 @@ def dry_run(query: Query, *, options: str) -> bool:
     """Whether the request must change nothing."""
     value = query.text("dryRun")
     if value not in ("", "All"):
-        raise _unsupported(options, "dryRun", value, '"All"')
+        raise _unsupported(options, "dryRun", [value], '"All"')
     return value == "All"
 
 
 def _validation(query: Query, options: str) -> str:
     value = query.text("fieldValidation") or "Warn"
     if value not in ("Ignore", "Warn", "Strict"):
-        raise _unsupported(options, "fieldValidation", value, '"Ignore", "Strict", "Warn"')
+        raise _unsupported(options, "fieldValidation", value, '"", "Ignore", "Strict", "Warn"')
     return value
 
 
@@ -87,6 +92,6 @@ def propagation(value: str, *, orphan_dependents: bool) -> None:
         raise not_implemented("foreground and orphan deletion: use propagationPolicy Background")
 
 
-def _unsupported(options: str, field: str, value: str, supported: str) -> StatusError:
-    message = f'Unsupported value: "{value}": supported values: {supported}'
+def _unsupported(options: str, field: str, value: str | list[str], supported: str) -> StatusError:
+    message = f"Unsupported value: {json.dumps(value)}: supported values: {supported}"
     return invalid_options(options, Cause(field, "FieldValueNotSupported", message))

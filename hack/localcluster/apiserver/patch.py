@@ -49,7 +49,7 @@ class Patcher:
         """Patch an object; `named` says whether the request named its field manager."""
         accepted = _accepted(target.resource)
         if media_type not in accepted:
-            raise unsupported_media_type(media_type, accepted)
+            raise unsupported_media_type(accepted)
         if options.force and media_type != APPLY:
             text = "Forbidden: may not be specified for non-apply patch"
             raise invalid_options("PatchOptions", Cause("force", "FieldValueForbidden", text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -13,10 +14,12 @@ from hack.localcluster.apiserver.selectors import Predicate, field_selector, lab
 from hack.localcluster.apiserver.shapes import Shape
 from hack.localcluster.apiserver.status import (
     Cause,
+    StatusError,
     bad_request,
     expired,
     invalid_options,
     not_found,
+    server_error,
     too_large_version,
 )
 from hack.localcluster.apiserver.storage import Compacted, Storage
@@ -24,6 +27,7 @@ from hack.localcluster.apiserver.target import Target
 
 Object = dict[str, Any]
 
+_TOKEN_VERSION = "meta.k8s.io/v1"
 EXPIRED_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list "
     "without the continue parameter."
@@ -37,6 +41,15 @@ def selection(target: Target, query: Query) -> Predicate:
     return lambda obj: by_label(obj) and by_field(obj)
 
 
+def version_of(query: Query, *, refuse: Callable[[str], StatusError] = bad_request) -> int:
+    """The resourceVersion of a request, 0 when there is none; what is no number is answered as `refuse` says."""
+    text = query.text("resourceVersion")
+    if text and not (text.isascii() and text.isdigit()):
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise refuse(f'resourceVersion: Invalid value: "{text}": {why}')
+    return int(text or 0)
+
+
 class Reader:
     """Reads from the storage."""
 
@@ -45,7 +58,7 @@ class Reader:
 
     def get(self, target: Target, query: Query) -> Object:
         """One object; 404 when there is none."""
-        self._check_version(query)
+        self._check_version(query, refuse=server_error)
         found = self._storage.get(target.resource.table, target.key)
         if found is None:
             raise not_found(target.resource, target.name)
@@ -67,7 +80,8 @@ class Reader:
             shown = present(target.resource, objects[key])
             if chosen(shown):
                 taken.append((key, shown))
-        metadata: Object = {"resourceVersion": str(version)}
+        # the real server shows an empty token in lists of custom resources only
+        metadata: Object = {"resourceVersion": str(version)} | ({"continue": ""} if target.resource.custom else {})
         if limit and len(taken) > limit:
             metadata["continue"] = _token(version, taken[limit - 1][0])
             if not query.text("labelSelector") and not query.text("fieldSelector"):
@@ -81,12 +95,12 @@ class Reader:
             if query.text("resourceVersion") not in ("", "0") or match:
                 raise bad_request("specifying resource version is not allowed when using continue")
             return _read_token(query.text("continue"))
-        version = self._check_version(query)
+        version = self._check_version(query, refuse=_invalid_version)
         if match and not query.text("resourceVersion"):
             text = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
             raise invalid_options("ListOptions", Cause("resourceVersionMatch", "FieldValueForbidden", text))
         if match not in ("", "Exact", "NotOlderThan"):
-            text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+            text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
             raise invalid_options("ListOptions", Cause("resourceVersionMatch", "FieldValueNotSupported", text))
         if match == "Exact" and not version:
             text = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
@@ -95,22 +109,32 @@ class Reader:
         exact = match == "Exact" or (limit and version and not match)
         return (version or None) if exact else None, ("", "")
 
-    def _check_version(self, query: Query) -> int:
+    def _check_version(self, query: Query, *, refuse: Callable[[str], StatusError] = bad_request) -> int:
         """The resourceVersion of the request; 504 when it lies in the future."""
-        version = query.number("resourceVersion") or 0
+        version = version_of(query, refuse=refuse)
         if version > self._storage.version:
             raise too_large_version(version, self._storage.version)
         return version
 
 
+def _invalid_version(why: str) -> StatusError:
+    return bad_request(f"invalid resource version: {why}")
+
+
 def _token(version: int, last: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": last})).decode()
+    token = {"v": _TOKEN_VERSION, "rv": version, "start": last}
+    return base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
 
 
 def _read_token(token: str) -> tuple[int, tuple[str, str]]:
     try:
-        read = orjson.loads(base64.urlsafe_b64decode(token))
-        namespace, name = read["start"]
-        return int(read["rv"]), (str(namespace), str(name))
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+        # as Go's RawURLEncoding: without padding
+        read = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError as error:
+        raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error
+    if not isinstance(read, dict) or read.get("v") != _TOKEN_VERSION:
+        found = read.get("v", "") if isinstance(read, dict) else ""
+        why = f"server does not recognize this encoded version {found}"
+        raise bad_request(f"invalid continue token: continue key is not valid: {why}")
+    namespace, name = read["start"]
+    return int(read["rv"]), (str(namespace), str(name))

@@ -35,6 +35,10 @@ class Registry:
         """The type of an object's `apiVersion` and `kind`."""
         return next((entry for entry in self._types if entry.api_version == api_version and entry.kind == kind), None)
 
+    def is_builtin(self, group: str) -> bool:
+        """Whether `group` is one of the server's own, and not of CRDs alone."""
+        return any(entry.group == group for entry in BUILTIN_TYPES)
+
     def groups(self) -> list[str]:
         """The served groups but the legacy one, in order of appearance."""
         return list(dict.fromkeys(entry.group for entry in self._types if entry.group))

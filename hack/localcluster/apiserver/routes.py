@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.registry import Registry
-from hack.localcluster.apiserver.status import no_such_path, not_implemented
+from hack.localcluster.apiserver.status import PageNotFound, no_such_path, not_implemented
 from hack.localcluster.apiserver.target import Target
 
 #: Subresources of the real server that this one leaves out.
@@ -44,7 +44,7 @@ def target_of(registry: Registry, path: str) -> Target:
         namespace, rest = rest[1], rest[2:]
     resource = registry.find(group, version, rest[0])
     if resource is None or (namespace and not resource.namespaced) or len(rest) > 3:
-        raise no_such_path()
+        raise no_such_path() if registry.is_builtin(group) else PageNotFound
     target = Target(resource, namespace, *rest[1:])
     if target.name and resource.namespaced and not namespace:
         raise no_such_path()

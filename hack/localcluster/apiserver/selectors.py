@@ -1,25 +1,15 @@
-"""Label and field selectors, parsed once into predicates."""
+"""Label and field selectors, read once into predicates."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from hack.localcluster.apiserver.builtin import ResourceType
+from hack.localcluster.apiserver.label_selector import parse
 from hack.localcluster.apiserver.status import bad_request
 
-Labels = Mapping[str, str]
 Predicate = Callable[[dict[str, Any]], bool]
-_LabelTest = Callable[[Labels], bool]
-
-_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_KEY = rf"(?P<key>({_NAME}/)?{_NAME})"
-_VALUE = rf"({_NAME})?"
-_SET = re.compile(rf"{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
-_EQUALS = re.compile(rf"{_KEY}\s*(?P<operator>==|=|!=)\s*(?P<value>{_VALUE})")
-_EXISTS = re.compile(rf"(?P<absent>!\s*)?{_KEY}")
-_COMMA = re.compile(r",(?![^()]*\))")
 
 #: Types without an extra entry of their own select by these two only, as the real server does.
 _COMMON_FIELDS = ("metadata.name", "metadata.namespace")
@@ -27,32 +17,13 @@ _COMMON_FIELDS = ("metadata.name", "metadata.namespace")
 
 def label_selector(text: str) -> Predicate:
     """The predicate of a label selector such as `app=x,tier in (a,b),!old`; 400 when it can't be read."""
-    tests = [_label_test(part.strip(), text) for part in _COMMA.split(text) if part.strip()]
+    tests = parse(text)
 
     def matches(obj: dict[str, Any]) -> bool:
         labels = obj.get("metadata", {}).get("labels") or {}
         return all(test(labels) for test in tests)
 
     return matches
-
-
-def _label_test(part: str, text: str) -> _LabelTest:
-    if found := _SET.fullmatch(part):
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        if not all(re.fullmatch(_VALUE, value) for value in values):
-            raise bad_request(f"unable to parse requirement: invalid label value in {text!r}")
-        if found["operator"] == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    if found := _EQUALS.fullmatch(part):
-        key, value = found["key"], found["value"]
-        if found["operator"] == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
-    if found := _EXISTS.fullmatch(part):
-        key, present = found["key"], not found["absent"]
-        return lambda labels: (key in labels) is present
-    raise bad_request(f"unable to parse requirement: found {part!r} in the label selector {text!r}")
 
 
 def field_selector(resource: ResourceType, text: str) -> Predicate:
@@ -64,7 +35,9 @@ def field_selector(resource: ResourceType, text: str) -> Predicate:
 def _field_test(resource: ResourceType, part: str, text: str) -> Predicate:
     path, operator, value = _split(part, text)
     if path not in _COMMON_FIELDS and path not in resource.field_labels:
-        raise bad_request(f'field label not supported: "{path}" for {resource}')
+        if resource.custom or resource.field_labels:
+            raise bad_request(f"field label not supported: {path}")
+        raise bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
     equal = operator != "!="
     return lambda obj: (_field(obj, path) == value) is equal
 

@@ -10,7 +10,7 @@ import orjson
 from hack.localcluster.apiserver import discovery, openapi
 from hack.localcluster.apiserver.admission import Admission
 from hack.localcluster.apiserver.authentication import is_authorized, kubeconfig
-from hack.localcluster.apiserver.bodies import media_type, read_object, read_options
+from hack.localcluster.apiserver.bodies import duplicates, media_type, read_object, read_options
 from hack.localcluster.apiserver.delete import Deleter
 from hack.localcluster.apiserver.http import HttpServer, Request, Response
 from hack.localcluster.apiserver.lifecycle import Lifecycle
@@ -24,8 +24,11 @@ from hack.localcluster.apiserver.scale import scale_of
 from hack.localcluster.apiserver.services import AddressAllocator, Services, sequential_addresses
 from hack.localcluster.apiserver.shapes import Shape, shape_of
 from hack.localcluster.apiserver.status import (
+    Cause,
+    PageNotFound,
     StatusError,
     bad_request,
+    invalid_options,
     method_not_allowed,
     no_such_path,
     unauthorized,
@@ -112,6 +115,8 @@ class ApiServer:
     def _answer(self, request: Request) -> Response:
         try:
             return self._route(request)
+        except PageNotFound as error:
+            return Response(code=error.code, body=error.message.encode(), content_type="text/plain; charset=utf-8")
         except StatusError as error:
             return Response.json(error.body(), code=error.code)
         except Exception as error:  # noqa: BLE001 - a defect here must reach the client as a 500, not as a lost connection
@@ -137,7 +142,7 @@ class ApiServer:
     def _discovery(self, request: Request) -> Response:
         parts = request.path.strip("/").split("/")
         if parts[0] not in ("api", "apis"):
-            raise no_such_path()
+            raise PageNotFound
         if len(parts) == 1 and discovery.wants_aggregated(request.accept):
             body = orjson.dumps(discovery.aggregated(self._registry, legacy=parts[0] == "api"))
             return Response(body=body, content_type=discovery.AGGREGATED)
@@ -156,22 +161,22 @@ class ApiServer:
             case _:
                 found = None
         if found is None:
-            raise no_such_path()
+            raise no_such_path() if parts[0] == "api" or self._registry.is_builtin(parts[1]) else PageNotFound
         return Response.json(found)
 
     def _openapi(self, request: Request) -> Response:
         match request.path.strip("/").split("/")[1:]:
             case ["v3"]:
-                return Response.json(openapi.index(self._registry))
+                # the real server leaves the type of this one answer to be guessed
+                body = orjson.dumps(openapi.index(self._registry))
+                return Response(body=body, content_type="text/plain; charset=utf-8")
             case ["v3", "api", version]:
                 body = openapi.document(self._registry, "", version)
             case ["v3", "apis", group, version]:
                 body = openapi.document(self._registry, group, version)
             case _:
                 body = b""
-        if not body:
-            raise no_such_path()
-        return Response(body=body)
+        return Response(body=body) if body else Response(code=404, content_type="")
 
     def _resource(self, request: Request) -> Response:
         if request.path.rstrip("/") == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
@@ -185,8 +190,8 @@ class ApiServer:
             case ("POST", False):
                 return self._create(target, request)
             case ("PUT", True):
-                body = read_object(request.body, request.content_type)
-                return self._written(target, request, self._writer.replace(target, body, _options(request)))
+                body, options = _sent(target, request), _options(request)
+                return self._written(target, request, self._writer.replace(target, body, options))
             case ("PATCH", True):
                 outcome = self._patcher.patch(
                     target,
@@ -213,20 +218,23 @@ class ApiServer:
             events = self._watcher.stream(target, request.query, shape, stopping=lambda: self._stopping)
             return Response(stream=_lines(events))
         if request.query.flag("sendInitialEvents"):
-            raise bad_request("sendInitialEvents is forbidden for list")
+            text = "Forbidden: sendInitialEvents is forbidden for list"
+            raise invalid_options("ListOptions", Cause("sendInitialEvents", "FieldValueForbidden", text))
         return Response.json(self._reader.list(target, request.query, shape))
 
     def _create(self, target: Target, request: Request) -> Response:
         if target.resource.namespaced and not target.namespace:
-            raise method_not_allowed()
-        body = read_object(request.body, request.content_type)
-        return self._written(target, request, self._writer.create(target, body, _options(request)))
+            raise PageNotFound if target.resource.custom else method_not_allowed()
+        body, options = _sent(target, request), _options(request)
+        return self._written(target, request, self._writer.create(target, body, options))
 
     def _delete(self, target: Target, request: Request) -> Response:
         options = read_options(request.body, request.content_type)
         return Response.json(self._deleter.delete(target, options, request.query))
 
     def _delete_collection(self, target: Target, request: Request) -> Response:
+        if target.resource.table == ("", "namespaces"):
+            raise method_not_allowed()
         options = read_options(request.body, request.content_type)
         chosen = selection(target, request.query)
         gone = self._deleter.delete_collection(target.resource, target.namespace, chosen, options, request.query)
@@ -234,7 +242,8 @@ class ApiServer:
 
     def _written(self, target: Target, request: Request, outcome: Outcome) -> Response:
         shown = outcome.obj if target.subresource == "scale" else _shape(target, request).one(outcome.obj)
-        return Response.json(shown, code=outcome.code, warnings=tuple(outcome.warnings))
+        twice = [f'duplicate field "{path}"' for path in _twice(request)]
+        return Response.json(shown, code=outcome.code, warnings=(*twice, *outcome.warnings))
 
     def _is_served(self, target: Target) -> bool:
         resource = target.resource
@@ -254,6 +263,26 @@ class ApiServer:
         options = WriteOptions(manager="kube-apiserver", dry_run=False, validation="Strict", force=False)
         for name in _NAMESPACES:
             self._writer.create(Target(resource), {"metadata": {"name": name}}, options)
+
+
+def _sent(target: Target, request: Request) -> Object:
+    """The object in the body of a POST or PUT."""
+    kind = "Scale" if target.subresource == "scale" else target.resource.kind
+    requires_type = target.resource.custom is not None and target.subresource != "scale"
+    body = read_object(request.body, request.content_type, kind=kind, requires_type=requires_type)
+    if request.query.text("fieldValidation") == "Strict" and (twice := _twice(request)):
+        listed = ", ".join(f'duplicate field "{path}"' for path in twice)
+        version = str(body.get("apiVersion") or target.resource.version).rsplit("/", 1)[-1]
+        text = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}'
+        raise bad_request(text)
+    return body
+
+
+def _twice(request: Request) -> list[str]:
+    """The fields that stand twice in a body that is looked at for that."""
+    if media_type(request.content_type) != "application/json" or request.query.text("fieldValidation") == "Ignore":
+        return []
+    return duplicates(request.body)
 
 
 def _options(request: Request) -> WriteOptions:

@@ -8,10 +8,14 @@ from enum import Enum
 from typing import Any
 
 from hack.localcluster.apiserver.builtin import ResourceType
-from hack.localcluster.apiserver.status import StatusError
+from hack.localcluster.apiserver.status import StatusError, bad_request
 from hack.localcluster.apiserver.table import columns_of, definitions_of, row_of
 
 Object = dict[str, Any]
+
+
+#: What a real server names in its refusals; protobuf is not served here.
+_MEDIA_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 class Form(Enum):
@@ -86,6 +90,7 @@ def shape_of(resource: ResourceType, accept: str, include: str) -> Shape:
     """The first form in the Accept header that can be served; 406 when none can."""
     if not accept:
         return Shape(resource, Form.OBJECT)
+    known = False
     for clause in accept.split(","):
         media, *parameters = (part.strip() for part in clause.split(";"))
         if media not in ("application/json", "*/*", "application/*"):
@@ -94,9 +99,18 @@ def shape_of(resource: ResourceType, accept: str, include: str) -> Shape:
         if "as" not in asked:
             return Shape(resource, Form.OBJECT)
         if asked["as"] in _FORMS and asked.get("g") == "meta.k8s.io" and asked.get("v", "v1") == "v1":
-            return Shape(resource, _FORMS[asked["as"]], include or "Metadata")
-    text = "only the following media types are accepted: application/json"
-    raise StatusError(406, "NotAcceptable", text)
+            form = _FORMS[asked["as"]]
+            if form is Form.TABLE and include not in ("", *_INCLUDED):
+                why = "must be 'Metadata', 'Object', 'None', or empty"
+                text = f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": {why}'
+                raise bad_request(text)
+            return Shape(resource, form, include or "Metadata")
+        known = known or "as" in asked
+    if known:
+        raise StatusError(406, "NotAcceptable", f"only the following media types are accepted: {_MEDIA_TYPES}")
+    streamed = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    text = f"406: Not Acceptable\n\nAvailable representations: {_MEDIA_TYPES}, {streamed}"
+    raise StatusError(406, "NotAcceptable", text, {})
 
 
 def _partial(obj: Object) -> Object:
@@ -108,7 +122,7 @@ def _partial_row(obj: Object) -> Object:
 
 
 _INCLUDED: dict[str, Callable[[Object], Object]] = {
-    "None": lambda _obj: {},
+    "None": lambda _obj: {"object": None},
     "Metadata": _partial_row,
     "Object": lambda obj: {"object": obj},
 }

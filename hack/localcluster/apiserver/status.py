@@ -45,9 +45,16 @@ class StatusError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         return body
+
+
+class PageNotFound(StatusError):
+    """404 as plain text: the path reached none of the servers behind the API."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found\n")
 
 
 def success(resource: ResourceType, name: str, uid: str) -> dict[str, Any]:
@@ -119,6 +126,11 @@ def invalid_options(options: str, cause: Cause) -> StatusError:
     )
 
 
+def server_error(message: str) -> StatusError:
+    """500 without a reason: what the real server refuses without having a better word for it."""
+    return StatusError(500, "", message)
+
+
 def bad_request(message: str) -> StatusError:
     """400."""
     return StatusError(400, "BadRequest", message)
@@ -143,10 +155,10 @@ def not_implemented(what: str) -> StatusError:
     return StatusError(501, "NotImplemented", f"the local API server does not implement {what}")
 
 
-def unsupported_media_type(got: str, supported: Iterable[str]) -> StatusError:
+def unsupported_media_type(supported: Iterable[str]) -> StatusError:
     """415, with what would be accepted."""
     message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(supported)}"
-    return StatusError(415, "UnsupportedMediaType", f"{message} (got {got or 'none'})")
+    return StatusError(415, "UnsupportedMediaType", message)
 
 
 def method_not_allowed() -> StatusError:
@@ -159,7 +171,7 @@ def too_large_version(wanted: int, current: int) -> StatusError:
     return StatusError(
         504,
         "Timeout",
-        f"Too large resource version: {wanted}, current: {current}",
+        f"Timeout: Too large resource version: {wanted}, current: {current}",
         {
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,

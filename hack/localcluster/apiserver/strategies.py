@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,11 @@ Object = dict[str, Any]
 Prepare = Callable[[Object, Object | None], None]
 Check = Callable[[Object, Object], Iterator[Cause]]
 
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 _STATEFUL_SET_MUTABLE = (
     "replicas",
     "ordinals",
@@ -212,6 +218,8 @@ def check_create(table: tuple[str, str], obj: Object) -> Iterator[Cause]:
         yield from _check_selector_matches(spec)
     if table == ("", "services"):
         yield from _check_ports(spec)
+    if table in (("", "configmaps"), ("", "secrets")):
+        yield from _check_keys(obj)
     if table == ("", "secrets"):
         yield from _check_base64(obj)
 
@@ -243,6 +251,13 @@ def _check_ports(spec: Object) -> Iterator[Cause]:
         if not 1 <= number <= 65535:
             text = f"Invalid value: {number}: must be between 1 and 65535, inclusive"
             yield Cause(f"spec.ports[{index}].port", "FieldValueInvalid", text)
+
+
+def _check_keys(obj: Object) -> Iterator[Cause]:
+    for field in ("data", "binaryData"):
+        for key in obj.get(field) or {}:
+            if not _KEY.fullmatch(key):
+                yield Cause(f"{field}[{key}]", "FieldValueInvalid", f'Invalid value: "{key}": {_KEY_TEXT}')
 
 
 def _check_base64(secret: Object) -> Iterator[Cause]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hack.localcluster.apiserver.builtin import Column, ResourceType
+from hack.localcluster.apiserver.definitions import OBJECT_META, description
 from hack.localcluster.apiserver.jsonpath import find
 
 Object = dict[str, Any]
@@ -229,12 +230,18 @@ def _job_duration(job: Object) -> str:
     return human_duration((end - started).total_seconds())
 
 
-def _named(name: str, cell: Cell, kind: str = "string", *, wide: bool = False, form: str = "") -> PrintedColumn:
-    return (Column(name, kind, "", priority=1 if wide else 0, format=form), cell)
+def _named(
+    name: str, cell: Cell, kind: str = "string", *, wide: bool = False, form: str = "", about: str = ""
+) -> PrintedColumn:
+    return (Column(name, kind, "", priority=1 if wide else 0, format=form, description=about), cell)
 
 
-_NAME = _named("Name", _text(".metadata.name"), form="name")
-_AGE = _named("Age", lambda obj: _age(obj["metadata"].get("creationTimestamp")))
+_NAME = _named("Name", _text(".metadata.name"), form="name", about=description(OBJECT_META, "name"))
+_AGE = _named(
+    "Age",
+    lambda obj: _age(obj["metadata"].get("creationTimestamp")),
+    about=description(OBJECT_META, "creationTimestamp"),
+)
 _DEFAULT: tuple[PrintedColumn, ...] = (_NAME, _AGE)
 _CONTAINERS = (
     _named("Containers", _joined(".spec.template.spec.containers[*].name"), wide=True),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hack.localcluster.apiserver.options import Query
-from hack.localcluster.apiserver.read import selection
+from hack.localcluster.apiserver.read import selection, version_of
 from hack.localcluster.apiserver.registry import present
 from hack.localcluster.apiserver.shapes import Shape
 from hack.localcluster.apiserver.status import Cause, expired, invalid_options
@@ -31,7 +31,7 @@ class Watcher:
     def stream(self, target: Target, query: Query, shape: Shape, *, stopping: Callable[[], bool]) -> Iterator[Object]:
         """The events of a watch, until its time is over or the server stops; checks the request at once."""
         chosen = selection(target, query)
-        version = query.number("resourceVersion") or 0
+        version = version_of(query)
         timeout_s = query.number("timeoutSeconds")
         bookmarks = query.flag("allowWatchBookmarks")
         initial = _wants_initial_events(query, version)

@@ -19,10 +19,10 @@ from hack.localcluster.apiserver.status import (
     Cause,
     StatusError,
     already_exists,
-    bad_request,
     forbidden,
     invalid,
     not_found,
+    server_error,
 )
 from hack.localcluster.apiserver.storage import Storage
 from hack.localcluster.apiserver.target import Target
@@ -59,10 +59,10 @@ class Writer:
         metadata.check_names(resource, body, name=target.name, namespace=target.namespace)
         metadata.require_name(resource, body["metadata"])
         if body["metadata"].get("resourceVersion"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
+            raise server_error("resourceVersion should not be set on objects to be created")
         with self._storage.writing():
             self._require_namespace(target)
-            metadata.begin(body, now=metadata.timestamp())
+            metadata.begin(resource, body, now=metadata.timestamp())
             key = (target.namespace, body["metadata"]["name"])
             if resource.status:
                 body.pop("status", None)
@@ -74,9 +74,9 @@ class Writer:
                 raise already_exists(resource, key[1])
             obj = admitted.obj
             self._admission.complete(resource, obj, None)
-            obj["metadata"]["managedFields"] = (
-                managed if applied else ownership.record(resource, None, obj, options.manager, "")
-            )
+            managed = managed if applied else ownership.record(resource, None, obj, options.manager, "")
+            if managed:
+                obj["metadata"]["managedFields"] = managed
             if resource.table == CRD_TABLE:
                 establish(obj, None)
             obj = stored(resource, obj)

@@ -61,11 +61,9 @@ CASES = [
     # identity and transport
     Wrong("no token", "GET", MAPS, 401, "Unauthorized", headers={"Authorization": ""}),
     Wrong("wrong token", "GET", MAPS, 401, "Unauthorized", headers={"Authorization": "Bearer other"}),
-    Wrong("unknown group", "GET", "/apis/nobody.example/v1/things", 404, "NotFound"),
     Wrong("unknown resource", "GET", "/api/v1/namespaces/default/things", 404, "NotFound"),
     Wrong("unknown subresource", "GET", f"{ONE}/thing", 404, "NotFound"),
     Wrong("namespaced resource without namespace", "GET", "/api/v1/configmaps/one", 404, "NotFound"),
-    Wrong("unknown root", "GET", "/nothing", 404, "NotFound"),
     Wrong(
         "not acceptable", "GET", ONE, 406, "NotAcceptable", headers={"Accept": "application/vnd.kubernetes.protobuf"}
     ),
@@ -98,7 +96,7 @@ CASES = [
     Wrong("other kind", "POST", MAPS, 400, "BadRequest", config_map("x") | {"kind": "Secret"}),
     Wrong("other version", "POST", MAPS, 400, "BadRequest", config_map("x") | {"apiVersion": "v2"}),
     Wrong("other namespace", "POST", MAPS, 400, "BadRequest", config_map("x", namespace="kube-system")),
-    Wrong("with a version", "POST", MAPS, 400, "BadRequest", config_map("x", resourceVersion="1")),
+    Wrong("with a version", "POST", MAPS, 500, "", config_map("x", resourceVersion="1")),
     Wrong("no namespace", "POST", "/api/v1/namespaces/none/configmaps", 404, "NotFound", config_map("x")),
     Wrong("across namespaces", "POST", "/api/v1/configmaps", 405, "MethodNotAllowed", config_map("x")),
     Wrong("label value", "POST", MAPS, 422, "Invalid", config_map("x", labels={"a": "b c"}), cause="metadata.labels"),
@@ -276,3 +274,22 @@ def test_an_unknown_field_is_dropped_with_a_warning_by_default_and_silently_on_r
     assert warned.headers["Warning"] == '299 - "unknown field \\"dta\\""'
     assert "Warning" not in ignored.headers
     assert "dta" not in warned.body
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/apis/nobody.example/v1/things", "/apis/nobody.example"])
+def test_a_path_that_leads_to_no_server_is_answered_in_plain_text(api: Api, path: str) -> None:
+    answer = api.call("GET", path)
+
+    assert (answer.code, answer.body) == (404, b"404 page not found\n")
+
+
+def test_a_field_that_stands_twice_is_told_by_its_path(api: Api) -> None:
+    body = b'{"metadata": {"name": "x"}, "data": {"k": "1", "k": "2"}}'
+
+    strict = api.call("POST", f"{MAPS}?fieldValidation=Strict", body)
+    lenient = api.call("POST", MAPS, body)
+
+    assert strict.code == 400
+    assert 'duplicate field "data.k"' in strict.body["message"]
+    assert lenient.code == 201
+    assert lenient.headers["Warning"] == '299 - "duplicate field \\"data.k\\""'

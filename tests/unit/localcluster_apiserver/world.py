@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        return str(self.body.get("reason", ""))
+        return str(self.body.get("reason", "")) if isinstance(self.body, dict) else ""
 
 
 class Api:
