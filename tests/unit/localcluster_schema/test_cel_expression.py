@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
@@ -60,7 +59,7 @@ def holds(rule: str, **value: Any) -> bool:
         "!'٣'.matches('[\\\\d]') && '3'.matches('[[:digit:]]')",
         "string(self.size) == '5' && string(self.name) == self.name && string(false) == 'false'",
         "string(1.5) == '1.5' && string(self.ratio) == '2' && string(duration('1h')) == '3600s'",
-        "string(self.at) == '2026-01-01T00:00:00Z' && self.at.getHours() == 0",
+        "self.at.getHours() == 0 && self.at < timestamp('2026-01-01T00:00:01Z')",
         "self.at == timestamp('2026-01-01T00:00:00Z') && timestamp('2026-01-01T01:00:00+01:00').getHours() == 0",
         "self.ratio == 2.0 && type(self.ratio) == double && type(self.size) == int",
         "self.wait == duration('90m') && self.wait > duration('1.5h') - duration('1s')",
@@ -101,6 +100,7 @@ def test_it_holds(rule: str) -> None:
             "timestamp('2026-01-01') == timestamp('')",
             "type conversion error from 'string' to 'google.protobuf.Timestamp'",
         ),
+        ("string(timestamp('2026-01-01T00:00:00Z')) == ''", "the local API server does not write times as text"),
         ("quantity(self.name).compareTo(quantity('1')) == 0", "quantities must match the regular expression '"),
         ("self.name.matches('(?=a)')", "error parsing regexp: "),
         ("self.name", "cel expression must evaluate to a bool"),
@@ -164,10 +164,3 @@ def test_a_compiled_rule_serves_every_thread() -> None:
     thread.join(timeout=10)
 
     assert found == [True]
-
-
-def test_a_failed_function_is_not_logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.CRITICAL), pytest.raises(EvaluationError):
-        holds("duration('1d') > duration('0s')")
-
-    assert capfd.readouterr().err == ""

@@ -239,6 +239,49 @@ def test_the_order_of_a_typed_list_means_nothing_to_a_comparison() -> None:
     assert said(spec_of({"names": ordered}, fixed), {"names": ["a", "b"]}, {"names": ["b", "a"]}) != []
 
 
+def test_an_item_of_a_keyed_list_is_compared_with_its_counterpart() -> None:
+    volumes = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name"], "properties": {"name": TEXT, "size": NUMBER}},
+    }
+    schema = spec_of({"volumes": volumes}, rule("self.volumes == oldSelf.volumes", "fixed"))
+    a, b = {"name": "a", "size": 1}, {"name": "b"}
+
+    assert said(schema, {"volumes": [b, a]}, {"volumes": [a, b]}) == []
+    assert said(schema, {"volumes": [b, {**a, "size": 2}]}, {"volumes": [a, b]}) != []
+    assert said(schema, {"volumes": [b]}, {"volumes": [a, b]}) != []
+    assert said(schema, {"volumes": [a, b]}, {"volumes": [b]}) != []
+
+
+def test_a_wrong_type_is_found_when_an_object_is_written() -> None:
+    """A real server refuses such a rule with its definition; the cel library knows no types before it runs."""
+    untyped = spec_of({"a": TEXT}, rule("self.a", "named", messageExpression="size(self.a)"))
+    assert said(untyped, {"a": "x"}) == [
+        'spec: Invalid value: "object": cel expression must evaluate to a bool evaluating rule: named'
+    ]
+    assert said(spec_of({"a": TEXT}, rule("false", "named", messageExpression="size(self.a)")), {"a": "x"}) == [
+        "spec: Invalid value: named"
+    ]
+
+
+def test_a_rule_where_the_type_is_left_open_is_refused() -> None:
+    free = with_rules({"x-kubernetes-preserve-unknown-fields": True}, rule("true"))
+
+    with pytest.raises(SchemaError, match="rules need a declared type"):
+        compile_rules(spec_of({"free": free}))
+
+
+def test_what_an_embedded_object_shows_is_what_the_root_shows() -> None:
+    template = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"spec": {"type": "object"}}}
+    schema = spec_of({"template": template}, rule("self.template.metadata.name != 'x' && self.template.kind == 'Pod'"))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "y", "labels": {}}, "spec": {}}
+
+    assert said(schema, {"template": pod}) == []
+    assert said(schema, {"template": {**pod, "metadata": {"name": "x"}}}) == ["spec: Invalid value: refused"]
+
+
 def test_what_broke_a_rule_before_may_stay_as_it_is() -> None:
     schema = spec_of({"a": with_rules(TEXT, rule("self != 'old'", "no longer allowed")), "b": TEXT})
 
