@@ -1,0 +1,243 @@
+"""A real control plane below one folder: etcd, kube-apiserver and kube-controller-manager, by default with one node."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ipaddress
+import secrets
+import shutil
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, Self
+
+import yaml
+
+from hack.controlplane.binaries import Binaries
+from hack.controlplane.process import TiedProcess
+from hack.localcluster.pod_network import random_networks
+
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.05
+_PORT_ATTEMPTS = 5
+
+_ADMIN = "admin"
+_CONTROLLER_MANAGER = "system:kube-controller-manager"
+#: Sockets in the folder that etcd runs in: no port, and nobody else may use them. Their form is host:port by etcd's rules.
+_ETCD_CLIENTS, _ETCD_PEERS = "unix://localhost:1", "unix://localhost:2"
+#: The API server makes this pair itself; it signs the tokens of service accounts, too.
+_CERTIFICATE, _KEY = "certs/apiserver.crt", "certs/apiserver.key"
+
+
+class StartFailed(Exception):
+    """A part of the control plane didn't come up; the message says which, and its last words."""
+
+
+class ControlPlane:
+    """Started once, stopped once; nothing of it is left after `stop`, nor any process after a kill of this one.
+
+    `directory` gets the kubeconfig of an administrator, and in `data_dir` etcd's data and the logs of the three
+    (`logs/`). There is no node: see `hack.controlplane.node`. RBAC is on; the Services' ClusterIPs are loopback
+    addresses of this run, so that a simulated network can listen on them.
+    """
+
+    def __init__(self, directory: Path, *, binaries: Binaries, seed: int | None = None) -> None:
+        self.directory = directory
+        self.data_dir = directory / "data"
+        self.kubeconfig = directory / "kubeconfig"
+        self.token = secrets.token_urlsafe(24)
+        service_network, load_balancer_network = random_networks(Random(seed))
+        self.service_network = service_network
+        self.load_balancer_network = load_balancer_network
+        self._binaries = binaries
+        self._own_folder = self.data_dir / "control-plane"
+        self._logs = self.data_dir / "logs"
+        self._url = ""
+        self._undo: list[Callable[[], object]] = []
+
+    @property
+    def url(self) -> str:
+        """The API server's address; empty before the start."""
+        return self._url
+
+    @property
+    def certificate_authority(self) -> bytes:
+        """What the API server's certificate is checked against, as PEM."""
+        return (self._own_folder / _CERTIFICATE).read_bytes()
+
+    def start(self) -> None:
+        """Start everything; it works when this returns. Raises StartFailed, with nothing left."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the programs, remove their data and the kubeconfig; the logs go too. May be called again."""
+        while self._undo:
+            self._undo.pop()()
+
+    def leftovers(self) -> list[str]:
+        """What is left of a stopped control plane, in words: processes, files; empty as it should be."""
+        folder = str(self.data_dir)
+        left = [str(path) for path in (self.data_dir, self.kubeconfig) if path.exists()]
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink().is_relative_to(folder):
+                    left.append(f"process {process.name}")
+        return left
+
+    def write_kubeconfig(self, path: Path, *, token: str, namespace: str = "default") -> None:
+        """Write a kubeconfig for the identity of `token`, readable by this user alone."""
+        authority = base64.b64encode(self.certificate_authority).decode()
+        content = kubeconfig(self._url, authority=authority, token=token, namespace=namespace)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        # A killed run may have left its data here.
+        self._remove_data()
+        self._own_folder.mkdir(parents=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._undo.append(self._remove_data)
+        self._start_etcd(deadline)
+        manager_token = secrets.token_urlsafe(24)
+        self._write_tokens(manager_token)
+        self._start_api_server(deadline)
+        self._undo.append(lambda: self.kubeconfig.unlink(missing_ok=True))
+        self.write_kubeconfig(self.kubeconfig, token=self.token)
+        self.write_kubeconfig(self._own_folder / "controller-manager.kubeconfig", token=manager_token)
+        self._start_controller_manager(deadline)
+
+    def _start_etcd(self, deadline: float) -> None:
+        flags = {
+            "data-dir": "etcd",
+            "listen-client-urls": _ETCD_CLIENTS,
+            "advertise-client-urls": _ETCD_CLIENTS,
+            "listen-peer-urls": _ETCD_PEERS,
+            "initial-advertise-peer-urls": _ETCD_PEERS,
+            "initial-cluster": f"default={_ETCD_PEERS}",
+        }
+        # The data is worth nothing after a crash.
+        etcd = self._run("etcd", self._binaries.etcd, flags, "--unsafe-no-fsync")
+        listening = self._own_folder / "localhost:1"
+        self._wait(etcd, listening.exists, deadline)
+
+    def _start_api_server(self, deadline: float) -> None:
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            port = _free_port()
+            server = self._run("kube-apiserver", self._binaries.api_server, self._api_server_flags(port))
+            self._url = f"https://127.0.0.1:{port}"
+            try:
+                self._wait(server, lambda: self._ask("/readyz") == b"ok", deadline)
+            except StartFailed:
+                # Between our look and the server's, somebody else may have taken the port.
+                if "address already in use" not in server.last_words() or attempt == _PORT_ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _api_server_flags(self, port: int) -> dict[str, str]:
+        return {
+            "etcd-servers": _ETCD_CLIENTS,
+            "bind-address": "127.0.0.1",
+            "secure-port": str(port),
+            "cert-dir": str(Path(_CERTIFICATE).parent),
+            "authorization-mode": "RBAC",
+            "token-auth-file": "tokens.csv",
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-account-key-file": _KEY,
+            "service-account-signing-key-file": _KEY,
+            "service-cluster-ip-range": str(self.service_network),
+            # The address of the API server itself may not be published: it is a loopback address.
+            "endpoint-reconciler-type": "none",
+        }
+
+    def _start_controller_manager(self, deadline: float) -> None:
+        flags = {
+            "kubeconfig": "controller-manager.kubeconfig",
+            "use-service-account-credentials": "true",
+            "service-account-private-key-file": _KEY,
+            "root-ca-file": _CERTIFICATE,
+            "leader-elect": "false",
+            "secure-port": "0",
+            # The simulated node sends no heartbeats.
+            "controllers": "*,-node-lifecycle-controller,-taint-eviction-controller",
+        }
+        manager = self._run("kube-controller-manager", self._binaries.controller_manager, flags)
+        # What the first pod of a namespace needs, and among the last that is made.
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        certificates = "/api/v1/namespaces/default/configmaps/kube-root-ca.crt"
+        self._wait(manager, lambda: bool(self._ask(account) and self._ask(certificates)), deadline)
+
+    def _run(self, name: str, program: Path, flags: dict[str, str], *more: str) -> TiedProcess:
+        command = [str(program), *(f"--{flag}={value}" for flag, value in flags.items()), *more]
+        process = TiedProcess(name, command, folder=self._own_folder, log=self._logs / f"{name}.log")
+        self._undo.append(lambda: process.stop(_STOP_TIMEOUT_S))
+        return process
+
+    def _wait(self, process: TiedProcess, ready: Callable[[], bool], deadline: float) -> None:
+        while not ready():
+            if not process.running:
+                raise StartFailed(f"{process.name} ended at its start: {process.last_words()}")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{process.name} was not ready in {_START_TIMEOUT_S:g} s: {process.last_words()}")
+            time.sleep(_POLL_S)
+
+    def _ask(self, path: str) -> bytes | None:
+        """The body of a successful answer; None for any other."""
+        request = urllib.request.Request(self._url + path, headers={"Authorization": f"Bearer {self.token}"})
+        try:
+            trust = ssl.create_default_context(cafile=str(self._own_folder / _CERTIFICATE))
+            handler = urllib.request.HTTPSHandler(context=trust)
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
+            with opener.open(request, timeout=2) as answer:
+                return bytes(answer.read())
+        except OSError:
+            return None
+
+    def _write_tokens(self, manager_token: str) -> None:
+        file = self._own_folder / "tokens.csv"
+        file.touch(mode=0o600)
+        rows = (f'{self.token},{_ADMIN},{_ADMIN},"system:masters"', f"{manager_token},{_CONTROLLER_MANAGER},manager")
+        file.write_text("\n".join(rows) + "\n")
+
+    def _remove_data(self) -> None:
+        for folder in (self._own_folder, self._logs):
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.data_dir.rmdir()
+
+
+def kubeconfig(url: str, *, authority: str, token: str, namespace: str) -> dict[str, Any]:
+    """The content of a kubeconfig with one context; `authority` is base64."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority-data": authority}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
+        "current-context": "test",
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
