@@ -32,7 +32,9 @@ class Kubectl:
         Raises:
             DemoFailedError: it failed or did not end.
         """
-        command = [str(SCRIPTS / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        # Its cache, too, goes where the demo's other files are, not into the home of who runs it.
+        flags = [f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.kubeconfig.parent / 'kubectl-cache'}"]
+        command = [str(SCRIPTS / "kubectl"), *flags, *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired:
