@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ipaddress
 import secrets
 import shutil
 import socket
@@ -30,7 +29,7 @@ _PORT_ATTEMPTS = 5
 
 _ADMIN = "admin"
 _CONTROLLER_MANAGER = "system:kube-controller-manager"
-#: Sockets in the folder that etcd runs in: no port, and nobody else may use them. Their form is host:port by etcd's rules.
+#: Sockets in etcd's folder: no port, and nobody else may use them. Their form is host:port by etcd's rules.
 _ETCD_CLIENTS, _ETCD_PEERS = "unix://localhost:1", "unix://localhost:2"
 #: The API server makes this pair itself; it signs the tokens of service accounts, too.
 _CERTIFICATE, _KEY = "certs/apiserver.crt", "certs/apiserver.key"
@@ -178,6 +177,9 @@ class ControlPlane:
             "root-ca-file": _CERTIFICATE,
             "leader-elect": "false",
             "secure-port": "0",
+            # The default is for a cluster that has other things to do.
+            "kube-api-qps": "500",
+            "kube-api-burst": "1000",
             # The simulated node sends no heartbeats.
             "controllers": "*,-node-lifecycle-controller,-taint-eviction-controller",
         }

@@ -1,4 +1,4 @@
-"""Programs in Go that the tests need, at pinned versions: built once into a cache folder from the modules of hack/tools/.
+"""Programs in Go that the tests need, at pinned versions: built once into a cache folder from hack/tools/.
 
 The `go.mod` of a module says the version, its `go.sum` what exactly that is.
 """

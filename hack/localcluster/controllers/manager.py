@@ -1,4 +1,4 @@
-"""All simulated controllers together, on shared informers."""
+"""Controllers together, on shared informers: a set of them, and the set that stands for a controller manager."""
 
 from __future__ import annotations
 
@@ -30,8 +30,55 @@ _WORKERS = 2
 Watches = tuple[tuple[Resource, Mapper], ...]
 
 
-class SimulatedControllers:
-    """Start and stop of the simulated controller manager; its informers are there for others to share."""
+class ControllerSet:
+    """Start and stop of some controllers; their informers are there for others to share."""
+
+    def __init__(
+        self, client: Client, *, clock: Clock, random: Random, metrics: Metrics, logger: Any, events: EventRecorder
+    ) -> None:
+        self._informers: dict[Resource, SharedInformer] = {}
+
+        def informer(resource: Resource) -> SharedInformer:
+            if resource not in self._informers:
+                self._informers[resource] = SharedInformer(client, resource, clock=clock, random=random, logger=logger)
+            return self._informers[resource]
+
+        self.informer: Callable[[Resource], SharedInformer] = informer
+        self.around = Surroundings(client, informer, clock, random, metrics, logger, events)
+        self._controllers: list[Controller] = []
+
+    def add(self, name: str, reconciler: Reconciler, watches: Watches) -> None:
+        """Have `reconciler` see to what the watches say; before the start only."""
+        around = self.around
+        controller = Controller(
+            name=name,
+            reconciler=reconciler,
+            clock=around.clock,
+            metrics=around.metrics,
+            logger=around.logger,
+            workers=_WORKERS,
+        )
+        for resource, mapper in watches:
+            controller.watch(self.informer(resource), mapper)
+        self._controllers.append(controller)
+
+    def start(self) -> None:
+        """Start everything; returns when the controllers work."""
+        for informer in self._informers.values():
+            informer.start()
+        for controller in self._controllers:
+            controller.start()
+
+    def stop(self) -> None:
+        """Stop everything; all threads are gone when this returns."""
+        for controller in self._controllers:
+            controller.stop(_STOP_TIMEOUT_S)
+        for informer in self._informers.values():
+            informer.stop(_STOP_TIMEOUT_S)
+
+
+class SimulatedControllers(ControllerSet):
+    """What a controller manager, a provisioner of volumes and a load balancer do."""
 
     def __init__(
         self,
@@ -45,26 +92,9 @@ class SimulatedControllers:
         logger: Any,
         events: EventRecorder,
     ) -> None:
-        self._informers: dict[Resource, SharedInformer] = {}
-
-        def informer(resource: Resource) -> SharedInformer:
-            if resource not in self._informers:
-                self._informers[resource] = SharedInformer(client, resource, clock=clock, random=random, logger=logger)
-            return self._informers[resource]
-
-        self.informer: Callable[[Resource], SharedInformer] = informer
-        around = Surroundings(client, informer, clock, random, metrics, logger, events)
+        super().__init__(client, clock=clock, random=random, metrics=metrics, logger=logger, events=events)
+        around, add = self.around, self.add
         self._garbage = GarbageCollector(around)
-        self._controllers: list[Controller] = []
-
-        def add(name: str, reconciler: Reconciler, watches: Watches) -> None:
-            controller = Controller(
-                name=name, reconciler=reconciler, clock=clock, metrics=metrics, logger=logger, workers=_WORKERS
-            )
-            for resource, mapper in watches:
-                controller.watch(informer(resource), mapper)
-            self._controllers.append(controller)
-
         of_set, of_job = owner_key("StatefulSet", "apps"), owner_key("Job", "batch")
         add(
             "statefulset",
@@ -82,15 +112,9 @@ class SimulatedControllers:
     def start(self) -> None:
         """Start everything; returns when the controllers work."""
         self._garbage.start()
-        for informer in self._informers.values():
-            informer.start()
-        for controller in self._controllers:
-            controller.start()
+        super().start()
 
     def stop(self) -> None:
         """Stop everything; all threads are gone when this returns."""
-        for controller in self._controllers:
-            controller.stop(_STOP_TIMEOUT_S)
+        super().stop()
         self._garbage.stop()
-        for informer in self._informers.values():
-            informer.stop(_STOP_TIMEOUT_S)

@@ -26,7 +26,7 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class Kubelet:
-    """Runs every pod of this node, and those that nobody gave a node."""
+    """Runs every pod of this node, and those that nobody gave a node unless `bound_only`."""
 
     def __init__(
         self,
@@ -41,8 +41,10 @@ class Kubelet:
         logger: Any,
         record: Recorder,
         pace: Pace,
+        bound_only: bool = False,
     ) -> None:
         self._pods = pods
+        self._home_of_unbound = "" if bound_only else NODE_NAME
         self._logger = logger.bind(component="kubelet")
         self._claims_folder = data_dir / "volumes"
         self._informers = {
@@ -99,11 +101,16 @@ class Kubelet:
         pod = self._pods.store.get(key)
         with self._lock:
             worker = self._workers.get(key)
-            if worker is None and pod is not None and not self._stopping and _is_ours(pod):
+            if worker is None and pod is not None and not self._stopping and self._is_ours(pod):
                 worker = self._workers[key] = PodWorker(pod, self._around, on_end=self._ended)
                 worker.start()
         if worker is not None:
             worker.wake()
+
+    def _is_ours(self, pod: View) -> bool:
+        phase = (pod.get("status") or {}).get("phase")
+        finished = phase in {"Succeeded", "Failed"} and not pod["metadata"].get("deletionTimestamp")
+        return pod["spec"].get("nodeName", self._home_of_unbound) == NODE_NAME and not finished
 
     def _ended(self, worker: PodWorker) -> None:
         with self._lock:
@@ -145,9 +152,3 @@ class _Lookup:
 
     def _get(self, kind: str, name: str) -> View | None:
         return self._informers[kind].store.get(ObjectKey(self._namespace, name))
-
-
-def _is_ours(pod: View) -> bool:
-    phase = (pod.get("status") or {}).get("phase")
-    finished = phase in {"Succeeded", "Failed"} and not pod["metadata"].get("deletionTimestamp")
-    return pod["spec"].get("nodeName", NODE_NAME) == NODE_NAME and not finished
