@@ -39,6 +39,15 @@ lint: env ## Check style and types
 test: lint ## Check everything: style, types, unit and integration tests on the local cluster
 	$(BIN)/pytest
 
+.PHONY: envtest
+envtest: env ## Run the integration tests on a real control plane (the first time needs Go and ten minutes)
+	@$(BIN)/python -m hack.controlplane control-plane
+	$(BIN)/pytest tests/integration --place=controlplane
+
+.PHONY: dfs
+dfs: env ## Bring the real DittoFS server and its client (the first time needs Go)
+	@$(BIN)/python -m hack.controlplane dfs
+
 .PHONY: manifests
 manifests: env ## Write manifests/ anew from the code
 	$(BIN)/python -m dittofs_operator.manifests

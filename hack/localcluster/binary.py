@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from hack.controlplane.tools import DFS, cached
+
 #: Names the binary; empty means: use the double even when there is one on the path.
 VARIABLE = "DITTOFS_DFS_BINARY"
 
@@ -16,7 +18,10 @@ class BinaryMissing(Exception):
 
 
 def find_dfs(environment: Mapping[str, str] | None = None) -> Path | None:
-    """The `dfs` binary: what DITTOFS_DFS_BINARY names, else `dfs` on the path, else None. Raises BinaryMissing."""
+    """The `dfs` binary: what DITTOFS_DFS_BINARY names, else `dfs` on the path, else what `make dfs` brought, else None.
+
+    Raises BinaryMissing.
+    """
     variables = os.environ if environment is None else environment
     named = variables.get(VARIABLE)
     if named == "":
@@ -24,4 +29,4 @@ def find_dfs(environment: Mapping[str, str] | None = None) -> Path | None:
     found = shutil.which(named or "dfs", path=variables.get("PATH"))
     if found is None and named:
         raise BinaryMissing(f"{VARIABLE} names {named!r}, which is no program: correct it, or unset it")
-    return Path(found).resolve() if found else None
+    return Path(found).resolve() if found else cached(DFS, variables)

@@ -11,6 +11,7 @@ POD = Resource("", "v1", "pods", "Pod")
 SECRET = Resource("", "v1", "secrets", "Secret")
 SERVICE = Resource("", "v1", "services", "Service")
 CONTROLLER_REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
+SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 JOB = Resource("batch", "v1", "jobs", "Job")
 CUSTOM_RESOURCE_DEFINITION = Resource(

@@ -1,30 +1,31 @@
-"""One local cluster and one running operator for the whole integration suite; a namespace of its own for each test."""
+"""One cluster and one running operator for the whole integration suite; a namespace of its own for each test.
+
+`--place`, else the variable DITTOFS_TEST_PLACE, says which cluster: local (the default), controlplane, existing.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
-import yaml
 
 from dittofs_operator import logs
 from dittofs_operator.program import Program
 from dittofs_operator.settings import LogFormat, LogLevel, Settings
-from hack.localcluster.cluster import LocalCluster
+from hack.localcluster.resources import NAMESPACE
 from informers import configuration
 from informers.client import Client
-from informers.resource import ObjectKey, Resource
+from informers.resource import ObjectKey
 from tests.support.eventually import eventually
+from tests.support.place import Place, PlaceName, open_place
+from tests.support.real_server import dfs_or_skip
 
-CRDS = Path(__file__).parents[2] / "manifests" / "crds"
-DEFINITION = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)
-NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+PLACE_VARIABLE = "DITTOFS_TEST_PLACE"
 #: Short, since a repair of what can't be watched waits for the next look.
 POLL_INTERVAL = "1s"
 STOP_S = 20
@@ -32,20 +33,51 @@ STOP_S = 20
 _numbers = itertools.count(Random().randrange(1_000_000))
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A running local cluster whose pods run the double of the server, with our CRDs installed."""
-    with LocalCluster(tmp_path_factory.mktemp("cluster")) as running:
-        with_client = Client(configuration.load(str(running.kubeconfig)).configuration, user_agent="integration-tests")
-        for file in sorted(CRDS.glob("dittofs*.yaml")):
-            for definition in yaml.safe_load_all(file.read_text()):
-                with_client.create(DEFINITION, definition, field_manager="integration-tests")
-        with_client.close()
-        yield running
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--place", choices=[str(name) for name in PlaceName], help="the cluster of the integration tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what a `places` marker keeps out of this run's place."""
+    place = place_name(config)
+    for item in items:
+        for marker in item.iter_markers("places"):
+            unknown = set(marker.args) - set(PlaceName)
+            reason = marker.kwargs.get("reason")
+            if unknown or not marker.args or not reason:
+                raise pytest.UsageError(f"{item.nodeid}: places(*names, reason=...) with names of {list(PlaceName)}")
+            if place not in marker.args:
+                item.add_marker(pytest.mark.skip(reason=f"only on {', '.join(marker.args)}: {reason}"))
+
+
+def place_name(config: pytest.Config) -> PlaceName:
+    """The place of this run."""
+    # Without a path below this folder, pytest reads this file too late to know the option.
+    chosen = config.getoption("--place", None) or os.environ.get(PLACE_VARIABLE) or PlaceName.LOCAL
+    try:
+        return PlaceName(chosen)
+    except ValueError:
+        raise pytest.UsageError(f"{PLACE_VARIABLE}={chosen}: must be one of {', '.join(PlaceName)}") from None
 
 
 @pytest.fixture(scope="session")
-def client(cluster: LocalCluster) -> Iterator[Client]:
+def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The running cluster, with our CRDs installed; where the node is ours, pods run the double of the server."""
+    name, given = place_name(pytestconfig), os.environ.get("KUBECONFIG")
+    if name is PlaceName.EXISTING and not given:
+        raise pytest.UsageError("--place=existing needs KUBECONFIG")
+    with open_place(name, tmp_path_factory.mktemp("cluster"), existing=Path(given) if given else None) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def dfs_binary() -> Path:
+    """The real DittoFS server; without it the test is skipped, or fails under REQUIRE_REAL=1."""
+    return dfs_or_skip()
+
+
+@pytest.fixture(scope="session")
+def client(cluster: Place) -> Iterator[Client]:
     """A client of the cluster, as an administrator has."""
     made = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent="integration-tests")
     yield made
@@ -53,11 +85,11 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: LocalCluster) -> Iterator[Program]:
-    """The whole operator with leader election, running in this process against the cluster."""
+def operator(cluster: Place) -> Iterator[Program]:
+    """The whole operator with leader election and its own identity, running in this process against the cluster."""
     logs.configure(level=LogLevel.WARNING, form=LogFormat.CONSOLE)
     settings = Settings(
-        kubeconfig=str(cluster.kubeconfig),
+        kubeconfig=str(cluster.operator_kubeconfig),
         metrics_address="127.0.0.1:0",
         health_address="127.0.0.1:0",
         poll_interval=POLL_INTERVAL,

@@ -63,7 +63,7 @@ def _value(variable: View, known: Mapping[str, str], pod: View, lookup: Lookup, 
     if not source:
         return expand(variable.get("value") or "", known)
     if "fieldRef" in source:
-        return _field(source["fieldRef"]["fieldPath"], pod, pod_address)
+        return field_of(source["fieldRef"]["fieldPath"], pod, pod_address)
     for kind in ("configMapKeyRef", "secretKeyRef"):
         if kind in source:
             return _key(kind.removesuffix("KeyRef"), source[kind], lookup, pod)
@@ -93,7 +93,8 @@ def _data(kind: str, reference: View, lookup: Lookup) -> Mapping[str, bytes] | N
     raise ReferenceMissing(f'{kind.lower()} "{name}" not found')
 
 
-def _field(path: str, pod: View, pod_address: str) -> str:
+def field_of(path: str, pod: View, pod_address: str) -> str:
+    """The value of the pod's field at `path`, as the downward API gives it; empty when there is none."""
     match = re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path)
     if match:
         return str((pod["metadata"].get(match.group(1)) or {}).get(match.group(2), ""))

@@ -11,6 +11,7 @@ from typing import Any
 from hack.localcluster.kubelet.api import KubeletClient
 from hack.localcluster.kubelet.container import Pace
 from hack.localcluster.kubelet.processes import Launcher, ServerKind
+from hack.localcluster.kubelet.tokens import Tokens
 from hack.localcluster.kubelet.worker import PodWorker, Recorder, Surroundings
 from hack.localcluster.pod_network import PodNetwork
 from hack.localcluster.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET
@@ -51,6 +52,7 @@ class Kubelet:
             resource.kind: SharedInformer(client, resource, clock=clock, random=random, logger=self._logger)
             for resource in (CONFIG_MAP, SECRET, PERSISTENT_VOLUME_CLAIM)
         }
+        self._tokens = Tokens(client, clock=clock)
         self._around = Surroundings(
             client=client,
             launcher=launcher,
@@ -60,7 +62,7 @@ class Kubelet:
             logger=self._logger,
             record=record,
             find_pod=pods.store.get,
-            lookup=lambda namespace: _Lookup(namespace, self._informers, self._claims_folder),
+            lookup=lambda namespace: _Lookup(namespace, self._informers, self._claims_folder, self._tokens),
             pods_folder=data_dir / "pods",
             logs_folder=data_dir / "logs",
         )
@@ -115,6 +117,7 @@ class Kubelet:
     def _ended(self, worker: PodWorker) -> None:
         with self._lock:
             del self._workers[worker.key]
+        self._tokens.forget(worker.uid)
         pod = self._pods.store.get(worker.key)
         # The same uid can only be the cache's memory of the pod that has just ended.
         if pod is not None and pod["metadata"]["uid"] != worker.uid:
@@ -131,10 +134,13 @@ class Kubelet:
 class _Lookup:
     """What the pods of one namespace refer to, out of the caches."""
 
-    def __init__(self, namespace: str, informers: Mapping[str, SharedInformer], claims_folder: Path) -> None:
+    def __init__(
+        self, namespace: str, informers: Mapping[str, SharedInformer], claims_folder: Path, tokens: Tokens
+    ) -> None:
         self._namespace = namespace
         self._informers = informers
         self._claims_folder = claims_folder
+        self.token = tokens.token
 
     def config_map(self, name: str) -> View | None:
         return self._get("ConfigMap", name)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND, _MS_REC = 1, 2, 4, 32, 4096, 16384
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFADDR, _IFF_UP = 0x8913, 0x8914, 0x8916, 1
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _PR_SET_PDEATHSIG = 1
 
@@ -38,17 +38,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Read the plan, build the root, start the process, serve until it ends."""
     plan = json.loads(sys.argv[1])
-    _bring_up_loopback()
+    _bring_up_loopback(plan["address"])
     _build_root(plan)
     child = _start(plan)
     os._exit(asyncio.run(_serve(plan, child)))
 
 
-def _bring_up_loopback() -> None:
+def _bring_up_loopback(address: str) -> None:
+    """Bring it up, and give it the pod's address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         name = struct.pack("16sH", b"lo", 0)
         (flags,) = struct.unpack_from("H", fcntl.ioctl(handle, _SIOCGIFFLAGS, name), 16)
         fcntl.ioctl(handle, _SIOCSIFFLAGS, struct.pack("16sH", b"lo", flags | _IFF_UP))
+        pod = struct.pack("16sHH4s8x", b"lo:pod", socket.AF_INET, 0, socket.inet_aton(address))
+        fcntl.ioctl(handle, _SIOCSIFADDR, pod)
 
 
 def _build_root(plan: dict[str, Any]) -> None:

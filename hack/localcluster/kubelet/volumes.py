@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hack.localcluster.kubelet.environment import Lookup, ReferenceMissing, config_map_data, secret_data
+from hack.localcluster.kubelet.environment import Lookup, ReferenceMissing, config_map_data, field_of, secret_data
 from hack.localcluster.kubelet.sandbox import Mount
 from informers.resource import View
 
@@ -23,6 +23,9 @@ class VolumeLookup(Lookup, Protocol):
 
     def claim_folder(self, name: str) -> Path | None:
         """The folder of the bound claim `name`, or None."""
+
+    def token(self, pod: View, source: View) -> str:
+        """The token for a `serviceAccountToken` source of the pod's volumes; raises ReferenceMissing."""
 
 
 class VolumeUnavailable(Exception):
@@ -45,13 +48,13 @@ class PodVolumes:
 
     def prepare(self, pod: View, lookup: VolumeLookup) -> dict[str, Path]:
         """Make or renew every volume of `pod`; folder by volume name. Raises VolumeUnavailable."""
-        return {volume["name"]: self._prepare(volume, lookup) for volume in pod["spec"].get("volumes") or ()}
+        return {volume["name"]: self._prepare(volume, pod, lookup) for volume in pod["spec"].get("volumes") or ()}
 
     def remove(self) -> None:
         """Remove what belongs to the pod alone; the claims' folders stay."""
         shutil.rmtree(self._base, ignore_errors=True)
 
-    def _prepare(self, volume: View, lookup: VolumeLookup) -> Path:
+    def _prepare(self, volume: View, pod: View, lookup: VolumeLookup) -> Path:
         folder = self._base / str(volume["name"])
         if "persistentVolumeClaim" in volume:
             name = volume["persistentVolumeClaim"]["claimName"]
@@ -63,20 +66,22 @@ class PodVolumes:
         if "emptyDir" in volume:
             return folder
         try:
-            publish(folder, files_of(volume, lookup))
+            publish(folder, files_of(volume, pod, lookup))
         except ReferenceMissing as error:
             raise VolumeUnavailable(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
         return folder
 
 
-def files_of(volume: View, lookup: Lookup) -> dict[str, File]:
+def files_of(volume: View, pod: View, lookup: VolumeLookup) -> dict[str, File]:
     """The files of a configMap, secret or projected volume; raises ReferenceMissing."""
     if "projected" in volume:
         source = volume["projected"]
         mode = source.get("defaultMode", _DEFAULT_MODE)
         files: dict[str, File] = {}
         for part in source.get("sources") or ():
-            files |= _part(part, lookup, mode, name_field="name", volume=volume["name"])
+            files |= _own_part(part, pod, lookup, mode)
+            if not part.keys() <= _OWN_PARTS:
+                files |= _part(part, lookup, mode, name_field="name", volume=volume["name"])
         return files
     secret = volume.get("secret")
     mode = (volume.get("configMap") or secret or {}).get("defaultMode", _DEFAULT_MODE)
@@ -125,6 +130,21 @@ def mounts_of(container: View, folders: Mapping[str, Path]) -> list[Mount]:
             source = source.resolve()
         mounts.append(Mount(source, mount["mountPath"], read_only=bool(mount.get("readOnly"))))
     return mounts
+
+
+#: Parts of a projected volume that tell a pod of itself.
+_OWN_PARTS = frozenset({"serviceAccountToken", "downwardAPI"})
+
+
+def _own_part(part: View, pod: View, lookup: VolumeLookup, mode: int) -> dict[str, File]:
+    files = {}
+    if "serviceAccountToken" in part:
+        source = part["serviceAccountToken"]
+        files[source["path"]] = File(lookup.token(pod, source).encode(), mode)
+    for item in (part.get("downwardAPI") or {}).get("items") or ():
+        text = field_of(item["fieldRef"]["fieldPath"], pod, "")
+        files[item["path"]] = File(text.encode(), item.get("mode", mode))
+    return files
 
 
 def _part(part: View, lookup: Lookup, mode: int, *, name_field: str, volume: str) -> dict[str, File]:

@@ -1,0 +1,134 @@
+"""Where a test's cluster is: the local one, a real control plane with a simulated node, or one that exists."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hack.controlplane.binaries import find_binaries
+from hack.controlplane.control_plane import ControlPlane
+from hack.controlplane.node import SimulatedNode
+from hack.controlplane.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from hack.localcluster.cluster import LocalCluster
+from hack.localcluster.kubelet.api import KubeletClient
+from hack.localcluster.kubelet.container import Pace
+from hack.localcluster.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, SERVICE_ACCOUNT
+from informers import configuration
+from informers.client import Client
+from informers.resource import Manifest, ObjectKey, Resource
+from tests.support.eventually import eventually
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+USER = "integration-tests"
+#: Longer than a whole run of the suite.
+_TOKEN_LIFETIME_S = 4 * 3600
+_OPERATOR = ObjectKey("dittofs-system", "dittofs-operator")
+_INSTALLED: Mapping[str, Resource] = {
+    resource.kind: resource
+    for resource in (
+        CUSTOM_RESOURCE_DEFINITION,
+        NAMESPACE,
+        SERVICE_ACCOUNT,
+        CLUSTER_ROLE,
+        CLUSTER_ROLE_BINDING,
+        ROLE,
+        ROLE_BINDING,
+    )
+}
+
+
+class PlaceName(StrEnum):
+    """The places, by the word of `--place`."""
+
+    LOCAL = "local"
+    CONTROL_PLANE = "controlplane"
+    EXISTING = "existing"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cluster with our CRDs. `kubeconfig` is an administrator's, `operator_kubeconfig` the operator's own identity.
+
+    `data_dir` holds the node's folders `volumes/`, `pods/` and `logs/`; None where the node isn't ours.
+    """
+
+    name: PlaceName
+    kubeconfig: Path
+    operator_kubeconfig: Path
+    data_dir: Path | None
+
+
+@contextlib.contextmanager
+def open_place(
+    name: PlaceName, directory: Path, *, existing: Path | None = None, pace: Pace | None = None
+) -> Iterator[Place]:
+    """The place, ready for tests. `existing` is the kubeconfig of the cluster that exists."""
+    match name:
+        case PlaceName.LOCAL:
+            with LocalCluster(directory, pace=pace) as local:
+                _install(local.kubeconfig, "crds")
+                # The local API server knows one identity.
+                yield Place(name, local.kubeconfig, local.kubeconfig, local.data_dir)
+            assert local.leftovers() == []
+        case PlaceName.CONTROL_PLANE:
+            with contextlib.ExitStack() as stack:
+                plane = stack.enter_context(ControlPlane(directory, binaries=find_binaries(tell=print)))
+                node = SimulatedNode(
+                    plane.kubeconfig,
+                    data_dir=plane.data_dir,
+                    load_balancer_network=plane.load_balancer_network,
+                    pace=pace,
+                )
+                stack.enter_context(node)
+                yield Place(name, plane.kubeconfig, _operator_of(plane.kubeconfig, directory), plane.data_dir)
+            assert plane.leftovers() == []
+        case PlaceName.EXISTING:
+            assert existing is not None
+            yield Place(name, existing, _operator_of(existing, directory), None)
+
+
+def _operator_of(kubeconfig: Path, directory: Path) -> Path:
+    """Install CRDs and RBAC as a user does; a kubeconfig of the operator's ServiceAccount."""
+    _install(kubeconfig, "crds", "operator/namespace.yaml", "operator/service-account.yaml", "rbac")
+    client = KubeletClient(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
+    token = client.request_token(_OPERATOR, lifetime_s=_TOKEN_LIFETIME_S)
+    client.close()
+    path = directory / "operator.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(_with_token(yaml.safe_load(kubeconfig.read_text()), token)))
+    return path
+
+
+def _with_token(kubeconfig: dict[str, Any], token: str) -> dict[str, Any]:
+    """The same cluster, as the holder of `token`, in the operator's namespace."""
+    changed = copy.deepcopy(kubeconfig)
+    context = next(entry for entry in changed["contexts"] if entry["name"] == changed["current-context"])
+    changed["contexts"] = [context]
+    context["context"] |= {"user": "operator", "namespace": _OPERATOR.namespace}
+    changed["users"] = [{"name": "operator", "user": {"token": token}}]
+    return changed
+
+
+def _install(kubeconfig: Path, *paths: str) -> None:
+    client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
+    for path in paths:
+        place = MANIFESTS / path
+        for file in sorted(place.glob("*.yaml")) if place.is_dir() else [place]:
+            for manifest in yaml.safe_load_all(file.read_text()):
+                client.apply(_INSTALLED[manifest["kind"]], manifest, field_manager=USER, force=True)
+    for file in sorted((MANIFESTS / "crds").glob("*.yaml")):
+        key = ObjectKey("", yaml.safe_load(file.read_text())["metadata"]["name"])
+        eventually(lambda key=key: _is_served(client.get(CUSTOM_RESOURCE_DEFINITION, key)), what=f"{key.name} served")
+    client.close()
+
+
+def _is_served(definition: Manifest) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)
