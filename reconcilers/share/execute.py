@@ -15,6 +15,7 @@ from reconcilers.share.plan import (
     EnsureLocalStore,
     EnsureMetadataStore,
     PatchNfsConfig,
+    RefreshAccess,
     Step,
     UpdateShare,
 )
@@ -40,7 +41,7 @@ def execute(step: Step, *, path: str, server: ServerClient) -> None:
             server.update_share(path, fields=fields)
         case ConfirmQuota(quota_bytes):
             server.update_share(path, fields={"quota_bytes": str(quota_bytes)})
-        case PatchNfsConfig(squash):
+        case PatchNfsConfig(squash) | RefreshAccess(squash):
             server.patch_share_nfs_config(path, squash=squash)
         case EnableShare():
             server.enable_share(path)
@@ -61,6 +62,6 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
                 fields.append("nfs.squash")
             case EnableShare() | DisableShare():
                 fields.append("enabled")
-            case EnsureMetadataStore() | EnsureLocalStore() | CreateShare() | ConfirmQuota():
+            case EnsureMetadataStore() | EnsureLocalStore() | CreateShare() | ConfirmQuota() | RefreshAccess():
                 pass
     return tuple(dict.fromkeys(fields))

@@ -59,6 +59,13 @@ class PatchNfsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshAccess:
+    """Send `squash` again as it is: only then the server forgets what it knows of clients' access to the share."""
+
+    squash: str
+
+
+@dataclass(frozen=True, slots=True)
 class EnableShare:
     """Let clients in."""
 
@@ -75,6 +82,7 @@ Step = (
     | UpdateShare
     | ConfirmQuota
     | PatchNfsConfig
+    | RefreshAccess
     | EnableShare
     | DisableShare
 )
@@ -97,10 +105,11 @@ class StoreMismatch:
     message: str
 
 
-def plan(desired: DesiredShare, observed: Observed, *, confirm_quota: bool) -> tuple[Step, ...]:
+def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[Step, ...]:
     """The steps from `observed` to `desired`, in order; none when the server has what is wanted.
 
-    With `confirm_quota` a quota that looks the same is sent again. Of a share that is not loaded only the row can be
+    With `confirm`, which is for a specification that is not known to be in force, a quota that looks the same is sent
+    again, and clients of a read-only share are made to feel it. Of a share that is not loaded only the row can be
     changed: the server has no way to enable or disable it.
     """
     share = observed.share
@@ -112,10 +121,13 @@ def plan(desired: DesiredShare, observed: Observed, *, confirm_quota: bool) -> t
     changed = _changed_fields(desired, share)
     if changed:
         steps.append(UpdateShare(changed))
-    if confirm_quota and desired.quota_bytes and "quota_bytes" not in changed:
+    if confirm and desired.quota_bytes and "quota_bytes" not in changed:
         steps.append(ConfirmQuota(desired.quota_bytes))
     if observed.nfs is not None and observed.nfs.squash != desired.squash:
         steps.append(PatchNfsConfig(desired.squash))
+    elif share.loaded and ("read_only" in changed or (confirm and desired.read_only)):
+        # Clients at work go on with the access that they have, otherwise (tried against v0.29.0).
+        steps.append(RefreshAccess(desired.squash))
     if share.loaded and desired.enabled and not share.enabled:
         steps.append(EnableShare())  # last: clients come back to a share that is as it should be
     return tuple(steps)
@@ -140,13 +152,14 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
         steps.append(EnsureMetadataStore(desired.metadata_store))
     if observed.local_store is None:
         steps.append(EnsureLocalStore(desired.local_store))
-    fields: dict[str, Any] = {
-        "read_only": desired.read_only,
-        "default_permission": desired.default_permission,
-    }
+    # Writable at first: the server can't open the root directory of a share that is made read-only to anybody, and
+    # keeps it read-only for ever (tried against v0.29.0).
+    fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission}
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
     steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields))
+    if desired.read_only:
+        steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.squash)]
     if desired.squash != DEFAULT_SQUASH:
         steps.append(PatchNfsConfig(desired.squash))
     if not desired.enabled:

@@ -167,7 +167,7 @@ class ShareReconciler:
             return out_of_sync(
                 subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
             )
-        steps = plan(desired, observed, confirm_quota=not calm)
+        steps = plan(desired, observed, confirm=not calm)
         for step in steps:
             execute(step, path=path, server=session)
         share = observed.share

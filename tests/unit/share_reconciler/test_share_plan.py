@@ -19,6 +19,7 @@ from reconcilers.share.plan import (
     EnsureMetadataStore,
     Observed,
     PatchNfsConfig,
+    RefreshAccess,
     Step,
     UpdateShare,
     plan,
@@ -81,8 +82,14 @@ CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permiss
         pytest.param(
             {"read_only": True, "default_permission": "read"},
             Observed(THERE),
-            [UpdateShare({"read_only": True, "default_permission": "read"})],
-            id="two fields",
+            [UpdateShare({"read_only": True, "default_permission": "read"}), RefreshAccess("root_to_guest")],
+            id="two fields, and clients at work feel them",
+        ),
+        pytest.param(
+            {"read_only": True},
+            Observed(None, METADATA_THERE, LOCAL_THERE),
+            [CREATE, UpdateShare({"read_only": True}), RefreshAccess("root_to_guest")],
+            id="read-only, but made writable: the server could never make it writable otherwise",
         ),
         pytest.param(
             {"quota_bytes": 10 << 30}, Observed(THERE), [UpdateShare({"quota_bytes": "10737418240"})], id="new quota"
@@ -115,15 +122,23 @@ CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permiss
     ],
 )
 def test_the_steps(wanted: dict[str, Any], observed: Observed, steps: list[Step]) -> None:
-    assert list(plan(replace(WANTED, **wanted), observed, confirm_quota=False)) == steps
+    assert list(plan(replace(WANTED, **wanted), observed, confirm=False)) == steps
 
 
 def test_a_quota_is_confirmed_only_when_it_looks_the_same() -> None:
     wanted = replace(WANTED, quota_bytes=10 << 30)
 
-    assert plan(wanted, Observed(replace(THERE, quota="10.00GiB")), confirm_quota=True) == (ConfirmQuota(10 << 30),)
-    assert plan(wanted, Observed(THERE), confirm_quota=True) == (UpdateShare({"quota_bytes": "10737418240"}),)
-    assert plan(WANTED, Observed(THERE), confirm_quota=True) == ()
+    assert plan(wanted, Observed(replace(THERE, quota="10.00GiB")), confirm=True) == (ConfirmQuota(10 << 30),)
+    assert plan(wanted, Observed(THERE), confirm=True) == (UpdateShare({"quota_bytes": "10737418240"}),)
+    assert plan(WANTED, Observed(THERE), confirm=True) == ()
+
+
+def test_that_a_share_is_read_only_is_confirmed_to_clients_when_an_earlier_pass_may_have_failed_to() -> None:
+    wanted, there = replace(WANTED, read_only=True), Observed(replace(THERE, read_only=True))
+
+    assert plan(wanted, there, confirm=True) == (RefreshAccess("root_to_guest"),)
+    assert plan(wanted, there, confirm=False) == ()
+    assert plan(wanted, Observed(replace(NOT_LOADED, read_only=True)), confirm=True) == ()
 
 
 def test_the_fields_that_people_are_told_are_those_of_the_specification() -> None:
@@ -132,6 +147,7 @@ def test_the_fields_that_people_are_told_are_those_of_the_specification() -> Non
         UpdateShare({"read_only": True, "quota_bytes": ""}),
         ConfirmQuota(1),
         PatchNfsConfig("none"),
+        RefreshAccess("none"),
     ]
 
     assert changed_fields(steps) == ("enabled", "readOnly", "quota.size", "nfs.squash")
