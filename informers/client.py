@@ -1,58 +1,35 @@
 """The one door to the API server: plain dicts in and out, a timeout on every call, one tree of exceptions.
 
-Built on `kubernetes.client.ApiClient` without its models and without its (and urllib3's) hidden retries: who retries
-is decided by the caller, except for one repetition after a 401, since bound tokens are replaced while in use.
+Each method is one request, sent by `informers.exchange`.
 """
 
 from __future__ import annotations
 
-import copy
-import http.client
-from collections.abc import Mapping
+import http
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn, Protocol
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
-import orjson
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
+from kubernetes.client import Configuration
 
-from informers.clock import Clock, SystemClock
-from informers.connections import TRANSPORT_ERRORS, explain, make_interruptible
-from informers.errors import BadRequest, ConfigurationError, Garbled, Unreachable, api_error
+from informers.clock import Clock
+from informers.errors import BadRequest, Garbled
+from informers.exchange import APPLY_PATCH, JSON, ClientMetrics, Exchange, Query
 from informers.gate import WriteGate
 from informers.resource import Manifest, ObjectKey, Resource
 from informers.view import thaw
 from informers.watch import WatchStream
 
-#: How long opening a connection may take.
-CONNECT_TIMEOUT_S = 5.0
-
 #: The longest silence on a watch: kube-apiserver sends bookmarks about once a minute.
 WATCH_READ_TIMEOUT_S = 70.0
 
-#: Connections kept open per host: each watch holds one, each worker uses one.
-POOL_SIZE = 64
-
-JSON = "application/json"
-APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_LIST = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_OBJECT = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
-Query = list[tuple[str, str]]
 Operations = list[dict[str, Any]]
-
-
-class ClientMetrics(Protocol):
-    """Counts requests, as rest_client_requests_total does."""
-
-    def request(self, *, code: str, method: str, host: str) -> None:
-        """One request was answered with HTTP `code`, or "<error>" when there was no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +57,13 @@ class Client:
         metrics: ClientMetrics | None = None,
         clock: Clock | None = None,
     ) -> None:
-        own = copy.copy(configuration)
-        own.retries = False  # a replayed PUT ends in a false conflict
-        own.client_go_retries = False
-        own.keep_alive = True
-        own.connection_pool_maxsize = POOL_SIZE
-        if not own.verify_ssl:
-            # The kubeconfig asks for it: a warning with every request would bury what else is logged.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._configuration = own
-        self._api = ApiClient(own)
-        self._api.user_agent = user_agent
-        make_interruptible(self._api.rest_client.pool_manager)
-        # A server's URL may hold a password: what comes before the @ is nobody's business but the connection's.
-        self._host = urlsplit(own.host).netloc.rpartition("@")[2]
-        self._timeout_s = timeout_s
-        self._gate = gate
-        self._metrics = metrics
-        self._clock = clock or SystemClock()
+        self._exchange = Exchange(
+            configuration, user_agent=user_agent, timeout_s=timeout_s, gate=gate, metrics=metrics, clock=clock
+        )
 
     def get(self, resource: Resource, key: ObjectKey) -> Manifest:
         """The object named `key`, read from the API server."""
-        return self._call("GET", _path(resource, key))
+        return self._exchange.call("GET", _path(resource, key))
 
     def list(
         self,
@@ -125,7 +87,9 @@ class Client:
         if continue_token:
             query.append(("continue", continue_token))
         accept = METADATA_LIST if metadata_only else JSON
-        answer = self._call("GET", _collection(resource, namespace, all_namespaces=True), query=query, accept=accept)
+        answer = self._exchange.call(
+            "GET", _collection(resource, namespace, all_namespaces=True), query=query, accept=accept
+        )
         if "items" not in answer:
             raise Garbled(f"the answer to a list of {resource} is a {answer.get('kind') or 'thing'} without items")
         metadata = answer.get("metadata") or {}
@@ -163,7 +127,7 @@ class Client:
         accept = METADATA_OBJECT if metadata_only else JSON
 
         def send() -> urllib3.BaseHTTPResponse:
-            return self._send("GET", path, query=query, accept=accept, read_timeout_s=read_timeout_s)
+            return self._exchange.open("GET", path, query=query, accept=accept, read_timeout_s=read_timeout_s)
 
         return WatchStream(send, timeout_s=timeout_s, description=f"the watch of {resource}")
 
@@ -215,11 +179,11 @@ class Client:
 
     def raw_get(self, path: str) -> Manifest:
         """The JSON at `path` of the API server, such as "/version" or discovery."""
-        return self._call("GET", path)
+        return self._exchange.call("GET", path)
 
     def close(self) -> None:
         """Closes the idle connections; those in use end with their calls."""
-        self._api.close()  # type: ignore[no-untyped-call]
+        self._exchange.close()
 
     def _write(
         self,
@@ -230,123 +194,7 @@ class Client:
         query: Query | None = None,
         content_type: str = JSON,
     ) -> Manifest:
-        return self._call(method, path, query=query, body=thaw(body), content_type=content_type)
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query | None = None,
-        body: object = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-    ) -> Manifest:
-        response = self._send(
-            method,
-            path,
-            query=query,
-            body=body,
-            content_type=content_type,
-            accept=accept,
-            read_timeout_s=self._timeout_s,
-        )
-        data = _read(response, f"{method} {path}")
-        if not data:
-            return {}
-        answer = _decode(data)
-        if answer is None:
-            raise Garbled(f"the answer to {method} {path} is no JSON object")
-        return answer
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        read_timeout_s: float,
-        query: Query | None = None,
-        body: object = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-    ) -> urllib3.BaseHTTPResponse:
-        """Sends one request (once more after a 401) and gives the open answer, which is a 2xx; raises otherwise."""
-        headers = {"Accept": accept}
-        if body is not None:
-            headers["Content-Type"] = content_type
-            if content_type == APPLY_PATCH:
-                body = orjson.dumps(body)  # under JSON types the client insists on encoding by itself
-        timeout = (min(CONNECT_TIMEOUT_S, read_timeout_s), read_timeout_s)
-        response = self._attempt(method, path, query, headers, body, timeout)
-        if response.status == http.HTTPStatus.UNAUTHORIZED and self._renew_credentials():
-            _read(response, f"{method} {path}")
-            response = self._attempt(method, path, query, headers, body, timeout)
-        if not 200 <= response.status < 300:
-            self._raise(response, f"{method} {path}")
-        return response
-
-    def _attempt(
-        self,
-        method: str,
-        path: str,
-        query: Query | None,
-        headers: Mapping[str, str],
-        body: object,
-        timeout: tuple[float, float],
-    ) -> urllib3.BaseHTTPResponse:
-        try:
-            request = self._api.param_serialize(
-                method,
-                path,
-                query_params=query or [],
-                header_params=dict(headers),
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-        except (ConfigurationError, ConfigException, OSError) as error:
-            raise Unreachable(f"no credentials for {method} {path}: {explain(error)}") from error
-        if method != "GET" and self._gate is not None:
-            self._gate.check()
-        try:
-            answer = self._api.call_api(*request, _request_timeout=timeout)
-        except (*TRANSPORT_ERRORS, ApiException, ValueError) as error:
-            self._count(method, "<error>")
-            # the client wraps what TLS raises in an exception of its own
-            cause = error.__context__ if isinstance(error, ApiException) else None
-            raise Unreachable(f"{method} {path}: {explain(cause or error)}") from error
-        response: urllib3.BaseHTTPResponse = answer.response
-        self._count(method, str(response.status))
-        return response
-
-    def _renew_credentials(self) -> bool:
-        renew = getattr(self._configuration.refresh_api_key_hook, "renew", None)
-        if renew is None:
-            return False
-        try:
-            renew(self._configuration)
-        except ConfigurationError:
-            return False
-        return True
-
-    def _raise(self, response: urllib3.BaseHTTPResponse, what: str) -> NoReturn:
-        status = _decode(_read(response, what)) or {}
-        retry_after_s = self._retry_after_s(response.headers.get("Retry-After"))
-        raise api_error(response.status, status, retry_after_s=retry_after_s)
-
-    def _retry_after_s(self, value: str | None) -> float | None:
-        """Seconds, from either of the two forms of RFC 9110 10.2.3."""
-        if value is None:
-            return None
-        if value.strip().isdigit():
-            return float(value)
-        try:
-            return max(0.0, (parsedate_to_datetime(value) - self._clock.now()).total_seconds())
-        except (ValueError, TypeError):
-            return None
-
-    def _count(self, method: str, code: str) -> None:
-        if self._metrics is not None:
-            self._metrics.request(code=code, method=method, host=self._host)
+        return self._exchange.call(method, path, query=query, body=thaw(body), content_type=content_type)
 
 
 def _query(**parameters: str) -> Query:
@@ -369,18 +217,3 @@ def _segment(what: str, value: str) -> str:
     if value in ("", ".", "..") or "/" in value or "%" in value:
         raise BadRequest(http.HTTPStatus.BAD_REQUEST, "BadRequest", f"{value!r} is no {what} of an object")
     return quote(value, safe=":")
-
-
-def _read(response: urllib3.BaseHTTPResponse, what: str) -> bytes:
-    try:
-        return response.data
-    except TRANSPORT_ERRORS as error:
-        raise Unreachable(f"{what}: the answer broke off: {explain(error)}") from error
-
-
-def _decode(data: bytes) -> Manifest | None:
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from informers.clock import Clock
 from informers.delivery import Handler, Registration
 from informers.event import Added, Event
+from informers.listwatch import ListerWatcher, Scope
 from informers.projection import Projection, Transform
-from informers.reflector import ListerWatcher, Reflector, Scope
+from informers.reflector import Reflector
 from informers.resource import Resource, View
 from informers.store import Indexer, Store
 

@@ -1,167 +1,34 @@
 """Keeps a sink equal to a collection on the API server: list, then watch, for ever, whatever goes wrong.
 
-What to do after a watch has ended is decided by `ending_of` and `REACTIONS`, which touch nothing; the `Reflector`
-does it. It ends only when told to.
+What to do after a watch has ended is decided in `informers.ending`, which touches nothing; the `Reflector` does it. It
+ends only when told to.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from informers.backoff import BackoffPolicy, JitteredBackoff
 from informers.client import WATCH_READ_TIMEOUT_S, ObjectList
 from informers.clock import Clock
 from informers.connections import Interruption
-from informers.errors import ApiError, ClientError, Expired, Garbled, TooManyRequests, Unreachable
+from informers.ending import REACTIONS, Ending, Reaction, ending_of, version_unavailable
+from informers.errors import ApiError, ClientError, Expired
+from informers.listwatch import ListerWatcher, Scope, Sink
 from informers.projection import Projection
-from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.resource import Manifest, ObjectKey, View
 from informers.watch import WatchEvent, WatchStream
 
 #: Objects asked for in one page of a list.
 PAGE_SIZE = 500
-
-#: A watch that ends earlier, without one event, counts as failed: guards against a hot loop.
-SHORT_WATCH_S = 1.0
 
 #: The server ends a watch after a random time in this range, so that reflectors do not reconnect in step.
 WATCH_TIMEOUT_S = (300.0, 600.0)
 
 #: However long a server wants us to stay away, look again after this.
 RETRY_AFTER_MAX_S = 300.0
-
-
-class ListerWatcher(Protocol):
-    """The part of `informers.client.Client` that a reflector uses."""
-
-    def list(
-        self,
-        resource: Resource,
-        *,
-        namespace: str,
-        label_selector: str,
-        field_selector: str,
-        limit: int,
-        continue_token: str,
-        resource_version: str,
-        metadata_only: bool,
-    ) -> ObjectList:
-        """One page."""
-
-    def watch(
-        self,
-        resource: Resource,
-        *,
-        resource_version: str,
-        timeout_s: int,
-        namespace: str,
-        label_selector: str,
-        field_selector: str,
-        metadata_only: bool,
-        read_timeout_s: float,
-    ) -> WatchStream:
-        """The changes after `resource_version`."""
-
-
-class Sink(Protocol):
-    """Where a reflector puts what it learns; called by its one thread."""
-
-    def replace(self, views: Sequence[View], resource_version: str) -> None:
-        """`views` are all that there is."""
-
-    def put(self, view: View) -> None:
-        """An object was added or changed."""
-
-    def remove(self, view: View) -> None:
-        """An object was deleted."""
-
-    def advance(self, resource_version: str) -> None:
-        """Nothing happened up to `resource_version`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which objects are watched, and how much of each."""
-
-    resource: Resource
-    namespace: str = ""
-    label_selector: str = ""
-    field_selector: str = ""
-    metadata_only: bool = False
-
-
-class Ending(Enum):
-    """How a watch came to its end."""
-
-    CLOSED = "closed by the server in good order"
-    SHORT = "closed by the server at once"
-    BUSY = "turned away by the server"
-    BROKEN = "the connection broke, was silent or was never made"
-    GARBLED = "a line was no event"
-    STILL_GARBLED = "a line was no event, and nothing had come before it"
-    EXPIRED = "our version is too old"
-    STILL_EXPIRED = "our version is too old, right after a list"
-    REFUSED = "refused by the server"
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """What to do next: list again or watch again from where we are; after a growing delay or at once."""
-
-    relist: bool
-    back_off: bool
-
-
-#: client-go's decisions (reflector.go), except that a broken connection never costs a list: the version still holds.
-REACTIONS: Mapping[Ending, Reaction] = {
-    Ending.CLOSED: Reaction(relist=False, back_off=False),
-    Ending.SHORT: Reaction(relist=True, back_off=True),
-    Ending.BUSY: Reaction(relist=False, back_off=True),
-    Ending.BROKEN: Reaction(relist=False, back_off=True),
-    Ending.GARBLED: Reaction(relist=False, back_off=True),
-    Ending.STILL_GARBLED: Reaction(relist=True, back_off=True),
-    Ending.EXPIRED: Reaction(relist=True, back_off=False),
-    Ending.STILL_EXPIRED: Reaction(relist=True, back_off=True),
-    Ending.REFUSED: Reaction(relist=True, back_off=True),
-}
-
-
-def ending_of(error: ClientError | None, *, events: int, lasted_s: float, previous: Ending | None) -> Ending:
-    """Names the end of a watch that gave `events` in `lasted_s` seconds; `previous` is how the one before it ended."""
-    match error:
-        case None:
-            return Ending.SHORT if events == 0 and lasted_s < SHORT_WATCH_S else Ending.CLOSED
-        case Expired():
-            again = events == 0 and previous in (Ending.EXPIRED, Ending.STILL_EXPIRED)
-            return Ending.STILL_EXPIRED if again else Ending.EXPIRED
-        case TooManyRequests():
-            return Ending.BUSY
-        case Garbled():
-            again = events == 0 and previous in (Ending.GARBLED, Ending.STILL_GARBLED)
-            return Ending.STILL_GARBLED if again else Ending.GARBLED
-        case Unreachable():
-            return Ending.BROKEN
-        case _:
-            return Ending.REFUSED
-
-
-def version_unavailable(error: ApiError) -> bool:
-    """Whether a list failed because of the version it asked for: too old (410), or newer than what the server has.
-
-    "Too large resource version" has three forms: a cause of its own, and, from older servers, only a text in a cause
-    or in the message of a timeout (k/k#107133).
-    """
-    if isinstance(error, Expired):
-        return True
-    text = "Too large resource version"
-    return (
-        any(cause.reason == "ResourceVersionTooLarge" or text in cause.message for cause in error.causes)
-        or text in error.message
-    )
 
 
 class Reflector:

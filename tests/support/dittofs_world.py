@@ -25,6 +25,7 @@ from informers.apply import Applier
 from informers.client import Client
 from informers.clock import Clock
 from informers.errors import AlreadyExists, NotFound
+from informers.exchange import Exchange
 from informers.projection import Projection
 from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.result import Result
@@ -76,19 +77,29 @@ class Recorder:
         return next(note for found, note in self.events if found == reason)
 
 
-class CountingClient(Client):
-    """The real client; remembers what was sent to which object, and fails writes to those in `refused`."""
+class CountingExchange(Exchange):
+    """The real exchange; remembers what was sent to which object, and fails writes to those in `refused`."""
 
-    requests: list[str]
-    #: By the end of a path, what every write to it raises.
-    refused: dict[str, Exception]
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration, user_agent="operator", timeout_s=30.0)
+        self.requests: list[str] = []
+        #: By the end of a path, what every write to it raises.
+        self.refused: dict[str, Exception] = {}
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:
+    def open(self, method: str, path: str, **options: Any) -> Any:
         self.requests.append(f"{method} {path}")
         for ending, error in self.refused.items():
             if method != "GET" and path.endswith(ending):
                 raise error
-        return super()._send(method, path, **options)
+        return super().open(method, path, **options)
+
+
+class CountingClient(Client):
+    """The real client over a `CountingExchange`."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._exchange = exchange = CountingExchange(configuration)
+        self.requests, self.refused = exchange.requests, exchange.refused
 
 
 class World:
@@ -97,9 +108,7 @@ class World:
         configuration.api_key["authorization"] = "Bearer token"
         self.clock = clock
         self.client = Client(configuration, user_agent="test")
-        self.operator = CountingClient(configuration, user_agent="operator")
-        self.operator.requests = []
-        self.operator.refused = {}
+        self.operator = CountingClient(configuration)
         self.recorder = Recorder()
         self.directory = directory
         self.server: DoubleServer | None = None

@@ -12,8 +12,9 @@ import structlog
 from kubernetes.client import Configuration
 
 from informers.client import Client
+from informers.listwatch import Scope
 from informers.projection import Projection
-from informers.reflector import Reflector, Scope
+from informers.reflector import Reflector
 from informers.resource import Resource, View
 from tests.support.clock import FakeClock
 from tests.support.scripted_server import LIMIT_S, ScriptedServer

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from informers.listwatch import Scope
 from informers.projection import Projection
-from informers.reflector import Scope
 from informers.resource import Resource, View
 from tests.support.scripted_server import Answer, Drop, ScriptedServer, Stream, config_map, page, refusal, status
 

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from informers.backoff import BackoffPolicy, JitteredBackoff
+from informers.ending import REACTIONS, Ending, Reaction, ending_of, version_unavailable
 from informers.errors import (
     ClientError,
     Expired,
@@ -19,7 +20,6 @@ from informers.errors import (
     Unreachable,
     api_error,
 )
-from informers.reflector import REACTIONS, Ending, Reaction, ending_of, version_unavailable
 from tests.support.clock import FakeClock
 
 AT_ONCE, LATER = False, True

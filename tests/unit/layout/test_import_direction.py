@@ -20,7 +20,7 @@ ALLOWED = {
 OURS = {*ALLOWED, "tests"}
 
 #: The only modules that may import the official client: everything else goes through the adapter.
-CLIENT_MODULES = {"informers/client.py", "informers/watch.py", "informers/configuration.py"}
+CLIENT_MODULES = {f"informers/{module}.py" for module in ("client", "configuration", "exchange", "watch")}
 
 
 def imported_packages(file: Path) -> Iterator[str]:
