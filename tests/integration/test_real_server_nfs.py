@@ -1,0 +1,276 @@
+"""The samples, served by the real DittoFS server: files written by a real NFS client, and what becomes of them.
+
+Needs the server's binary (DITTOFS_DFS_BINARY, or dfs on the path) and Debian's libnfs-utils. Skipped without them,
+unless REQUIRE_REAL=1 turns that into a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import yaml
+
+from hack.localcluster.cluster import LocalCluster
+from informers import configuration
+from informers.client import Client
+from informers.resource import Resource
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD, SERVICE
+from tests.support.acceptance import PATIENCE_S, USER, World
+from tests.support.eventually import eventually
+from tests.support.operator_process import operator_process
+from tests.support.real_server import dfs_or_skip
+
+pytestmark = pytest.mark.integration
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+DEFINITION = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
+KINDS = {"DittoFS": DITTOFS, "DittoFSShare": DITTOFS_SHARE, "CustomResourceDefinition": DEFINITION}
+TOOLS = ("nfs-ls", "nfs-cp", "nfs-cat")
+#: Of every kind of user the client of a cluster's node is the one that matters most.
+ROOT, USER_1000 = "uid=0&gid=0", "uid=1000&gid=1000"
+
+
+class NfsFailed(Exception):
+    """The NFS client said no."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One share through the Service of NFS, with libnfs. Version 3 asks for all ports, since there is no portmapper."""
+
+    address: str
+    port: int
+    path: str
+    scratch: Path
+
+    def list(self, *, version: int = 3, user: str = ROOT) -> set[str]:
+        """The names in the share's root directory."""
+        return {line.split()[-1] for line in self._run("nfs-ls", self._url("", version, user)).splitlines()}
+
+    def write(self, name: str, content: str, *, user: str = ROOT) -> None:
+        source = self.scratch / "source"
+        source.write_text(content)
+        self._run("nfs-cp", str(source), self._url(name, 3, user))
+
+    def read(self, name: str, *, user: str = ROOT) -> str:
+        return self._run("nfs-cat", self._url(name, 3, user))
+
+    def _url(self, name: str, version: int, user: str) -> str:
+        ports = f"nfsport={self.port}" + (f"&mountport={self.port}" if version == 3 else "")
+        return f"nfs://{self.address}{self.path}{name and f'/{name}'}?version={version}&{ports}&{user}"
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        if done.returncode:
+            raise NfsFailed(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    if os.environ.get("REQUIRE_REAL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A cluster of its own whose pods run the real server."""
+    try:
+        binary = dfs_or_skip()
+    except pytest.skip.Exception as skipped:
+        skip_or_fail(str(skipped))
+    with LocalCluster(tmp_path_factory.mktemp("real"), dfs_binary=binary) as running:
+        yield running
+    assert running.leftovers() == []
+
+
+@pytest.fixture(scope="module")
+def world(real_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The namespace default with the samples, looked after by an operator of its own."""
+    client = Client(configuration.load(str(real_cluster.kubeconfig)).configuration, user_agent=USER)
+    for file in sorted((MANIFESTS / "crds").glob("*.yaml")):
+        for manifest in yaml.safe_load_all(file.read_text()):
+            client.create(DEFINITION, manifest, field_manager=USER)
+    made = World(client, "default")
+    log = tmp_path_factory.mktemp("operator") / "log"
+    with operator_process(real_cluster.kubeconfig, log, lease_namespace="default"):
+        for file in sorted((MANIFESTS / "samples").glob("*.yaml")):
+            for manifest in yaml.safe_load_all(file.read_text()):
+                manifest["metadata"]["namespace"] = "default"
+                client.create(KINDS[manifest["kind"]], manifest, field_manager=USER)
+        made.until_phase(DITTOFS, "demo", "Running")
+        for share in ("export", "projects"):
+            made.until_phase(DITTOFS_SHARE, share, "Ready")
+        yield made
+    client.close()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        skip_or_fail(f"no {', '.join(missing)}: install libnfs-utils")
+    return tmp_path
+
+
+def mount(world: World, share: str, scratch: Path) -> Mount:
+    service = world.get(SERVICE, "demo-nfs")["spec"]
+    path = world.status(DITTOFS_SHARE, share)["path"]
+    return Mount(service["clusterIP"], service["ports"][0]["port"], path, scratch)
+
+
+def test_the_server_has_what_the_samples_describe(world: World) -> None:
+    server = world.server()
+
+    nfs, smb = (server.adapters()[kind] for kind in ("nfs", "smb"))
+    assert (nfs["enabled"], nfs["running"], nfs["port"], nfs["status"]["status"]) == (True, True, 12049, "healthy")
+    assert (smb["enabled"], smb["running"]) == (False, False)
+    rows = server.shares()
+    assert set(rows) >= {"/export", "/team/projects"}
+    projects = rows["/team/projects"]
+    assert (projects["enabled"], projects["read_only"], projects["status"]["status"]) == (True, False, "healthy")
+    assert (projects["default_permission"], projects["quota_bytes"]) == ("read-write", "5.00GiB")
+    assert server.nfs("/team/projects")["squash"] == "root_to_admin"
+    assert server.nfs("/export")["squash"] == "root_to_guest"
+    assert projects["id"] == world.status(DITTOFS_SHARE, "projects")["shareID"]
+
+
+@pytest.mark.parametrize("share", ["export", "projects"])
+@pytest.mark.parametrize("user", [ROOT, USER_1000])
+def test_whoever_mounts_a_sample_can_write_list_and_read(world: World, scratch: Path, share: str, user: str) -> None:
+    mounted = mount(world, share, scratch)
+    name = f"{share}-by-{user[4]}"
+
+    mounted.write(name, f"written to {share}", user=user)
+
+    assert name in mounted.list(user=user)
+    assert mounted.read(name, user=user) == f"written to {share}"
+
+
+def test_version_4_needs_one_port_alone_and_lists_the_same(world: World, scratch: Path) -> None:
+    mounted = mount(world, "export", scratch)
+    mounted.write("seen-by-both", "x")
+
+    assert "seen-by-both" in mounted.list(version=4)
+    assert mounted.list(version=4) == mounted.list(version=3)
+
+
+def test_files_outlive_the_pod_and_a_stop_of_the_server(world: World, scratch: Path) -> None:
+    mount(world, "export", scratch).write("lasting", "still here")
+
+    pod = world.get(POD, "demo-0")["metadata"]["uid"]
+    world.delete(POD, "demo-0")
+    eventually(lambda: (world.find(POD, "demo-0") or {"metadata": {"uid": pod}})["metadata"]["uid"] != pod, PATIENCE_S)
+    _until_served(world)
+    assert mount(world, "export", scratch).read("lasting") == "still here"
+
+    world.patch(DITTOFS, "demo", spec={"replicas": 0})
+    world.until_phase(DITTOFS, "demo", "Stopped")
+    with pytest.raises(NfsFailed):
+        mount(world, "export", scratch).list()
+    world.patch(DITTOFS, "demo", spec={"replicas": 1})
+    _until_served(world)
+    assert mount(world, "export", scratch).read("lasting") == "still here"
+
+
+def _until_served(world: World) -> None:
+    world.until_phase(DITTOFS, "demo", "Running")
+    world.until_phase(DITTOFS_SHARE, "export", "Ready")
+
+
+def test_clients_feel_a_share_that_becomes_read_only(world: World, scratch: Path) -> None:
+    world.share("turning", defaultPermission="read-write")
+    world.until_phase(DITTOFS_SHARE, "turning", "Ready")
+    mounted = mount(world, "turning", scratch)
+    mounted.write("before", "x")
+
+    world.patch(DITTOFS_SHARE, "turning", spec={"readOnly": True})
+    world.until_phase(DITTOFS_SHARE, "turning", "Ready")
+    with pytest.raises(NfsFailed):
+        mounted.write("after", "x")
+    assert mounted.read("before") == "x"
+
+    world.patch(DITTOFS_SHARE, "turning", spec={"readOnly": False})
+    world.until_phase(DITTOFS_SHARE, "turning", "Ready")
+    mounted.write("again", "x")
+
+
+def test_a_share_that_begins_read_only_can_become_writable_for_everybody(world: World, scratch: Path) -> None:
+    world.share("opening", defaultPermission="read-write", readOnly=True)
+    world.until_phase(DITTOFS_SHARE, "opening", "Ready")
+    mounted = mount(world, "opening", scratch)
+    for user in (ROOT, USER_1000):
+        with pytest.raises(NfsFailed):
+            mounted.write("early", "x", user=user)
+
+    world.patch(DITTOFS_SHARE, "opening", spec={"readOnly": False})
+    world.until_phase(DITTOFS_SHARE, "opening", "Ready")
+
+    for user in (ROOT, USER_1000):
+        mounted.write(f"by-{user[4]}", "x", user=user)
+
+
+#: Who may write to a share: permission for all, squash, and whether root and whether another user can.
+PERMISSIONS = (
+    ("none", "root_to_guest", False, False),
+    ("none", "root_to_admin", True, False),
+    ("none", "none", True, False),
+    ("read", "root_to_guest", False, False),
+    ("read-write", "root_to_guest", True, True),
+    ("read-write", "all_to_guest", True, True),
+    ("admin", "root_to_guest", True, True),
+)
+
+
+@pytest.mark.parametrize(("permission", "squash", "root_can", "others_can"), PERMISSIONS)
+def test_permission_and_squash_say_who_may_write(
+    world: World, scratch: Path, permission: str, squash: str, root_can: bool, others_can: bool
+) -> None:
+    name = f"{permission}-{squash.replace('_', '-')}"
+    world.share(name, path=f"/p-{permission}-{squash}", defaultPermission=permission, nfs={"squash": squash})
+    world.until_phase(DITTOFS_SHARE, name, "Ready")
+    mounted = mount(world, name, scratch)
+
+    for user, can in ((ROOT, root_can), (USER_1000, others_can)):
+        if can:
+            mounted.write(f"by-{user[4]}", "x", user=user)
+        else:
+            with pytest.raises(NfsFailed):
+                mounted.write(f"by-{user[4]}", "x", user=user)
+
+
+def test_a_deleted_share_lets_nobody_in_and_its_files_wait_for_the_next_of_its_path(
+    world: World, scratch: Path
+) -> None:
+    world.share("first", path="/heritage", defaultPermission="read-write")
+    world.until_phase(DITTOFS_SHARE, "first", "Ready")
+    mounted = mount(world, "first", scratch)
+    mounted.write("kept", "for the next")
+
+    world.delete(DITTOFS_SHARE, "first")
+    world.until_gone(DITTOFS_SHARE, "first")
+    with pytest.raises(NfsFailed):
+        mounted.list()
+
+    world.share("second", path="/heritage", defaultPermission="read-write")
+    world.until_phase(DITTOFS_SHARE, "second", "Ready")
+    assert mounted.read("kept") == "for the next"
+
+
+def test_a_quota_is_kept_by_the_server(world: World, scratch: Path) -> None:
+    world.share("small", defaultPermission="read-write", quota={"size": "1Mi"})
+    world.until_phase(DITTOFS_SHARE, "small", "Ready")
+    mounted = mount(world, "small", scratch)
+    mounted.write("fits", "x" * 1024)
+
+    with pytest.raises(NfsFailed):
+        mounted.write("does-not", "x" * (3 << 20))
