@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from informers.recent import Recent
 from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.view import thaw
 
@@ -77,7 +77,7 @@ class Applier:
         self._client = client
         self._field_manager = field_manager
         self._lock = threading.Lock()
-        self._memory: OrderedDict[tuple[Resource, ObjectKey], _Remembered] = OrderedDict()
+        self._memory: Recent[tuple[Resource, ObjectKey], _Remembered] = Recent(_MEMORY_SIZE)
 
     def ensure(self, resource: Resource, intent: Manifest, live: View | None) -> Applied:
         """Makes the object have what `intent` says, given that it is `live` (from a cache) or, when None, absent.
@@ -110,11 +110,9 @@ class Applier:
 
     def _remember(self, at: tuple[Resource, ObjectKey], intent: Manifest, live: View | None, answer: Manifest) -> None:
         acted_on = _version(live) if live is not None else None
+        remembered = _Remembered(_digest(intent), acted_on, _digest(_substance(answer)))
         with self._lock:
-            self._memory[at] = _Remembered(_digest(intent), acted_on, _digest(_substance(answer)))
-            self._memory.move_to_end(at)
-            while len(self._memory) > _MEMORY_SIZE:
-                self._memory.popitem(last=False)
+            self._memory.put(at, remembered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import uuid
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, wait_chain, wait_fixed
 
@@ -28,10 +25,10 @@ from informers.errors import (
     WriteRefused,
 )
 from informers.lease import micro_time
+from informers.occurrence import EVENTS, WORD_BYTES, EventType, Occurrence, cut
 from informers.ratelimit import Bucket
+from informers.recent import Recent
 from informers.resource import Manifest, ObjectKey, Resource, View
-
-EVENTS = Resource(group="events.k8s.io", version="v1", plural="events", kind="Event")
 
 QUEUE_SIZE = 1000
 TRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0)
@@ -45,17 +42,6 @@ SPAM_BURST = 25
 SPAM_PER_SECOND = 1 / 300
 REMEMBERED = 1024
 """So many series, and so many objects' spam limits, are remembered."""
-
-NOTE_BYTES = 1024
-WORD_BYTES = 128
-NAME_LENGTH = 253
-
-
-class EventType(StrEnum):
-    """Whether a person should look."""
-
-    NORMAL = "Normal"
-    WARNING = "Warning"
 
 
 class EventWriter(Protocol):
@@ -75,21 +61,6 @@ class EventMetrics(Protocol):
 
     def event_dropped(self, reason: str) -> None:
         """One event was given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Occurrence:
-    type: EventType
-    regarding: tuple[tuple[str, str], ...]
-    reason: str
-    note: str
-    action: str
-    at: datetime
-    at_monotonic: float
-
-    @property
-    def what(self) -> Hashable:
-        return (self.type, self.regarding, self.reason, self.note, self.action)
 
 
 @dataclass(slots=True)
@@ -121,11 +92,11 @@ class EventRecorder:
         self._logger = logger
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._waiting: deque[_Occurrence] = deque()
+        self._waiting: deque[Occurrence] = deque()
         self._running = False
         self._stopping = False
-        self._series: _Recent[_Series] = _Recent()
-        self._spam: _Recent[Bucket] = _Recent()
+        self._series: Recent[Hashable, _Series] = Recent(REMEMBERED)
+        self._spam: Recent[Hashable, Bucket] = Recent(REMEMBERED)
 
     def normal(self, regarding: View, reason: str, note: str, action: str = "Reconcile") -> None:
         """Record that something is as it should be. Never waits, never raises for want of a server."""
@@ -157,15 +128,8 @@ class EventRecorder:
             return not self._running
 
     def _record(self, kind: EventType, regarding: View, reason: str, note: str, action: str) -> None:
-        occurrence = _Occurrence(
-            type=kind,
-            regarding=_reference(regarding),
-            reason=cut(reason, WORD_BYTES),
-            note=cut(note, NOTE_BYTES),
-            action=cut(action, WORD_BYTES),
-            at=self._clock.now(),
-            at_monotonic=self._clock.monotonic(),
-        )
+        now = self._clock.now()
+        occurrence = Occurrence.of(kind, regarding, reason, note, action, at=now, at_monotonic=self._clock.monotonic())
         with self._changed:
             if self._stopping:
                 self._metrics.event_dropped("stopped")
@@ -188,13 +152,13 @@ class EventRecorder:
                 self._running = False
                 self._changed.notify_all()
 
-    def _next(self) -> _Occurrence | None:
+    def _next(self) -> Occurrence | None:
         with self._changed:
             while not self._waiting and not self._stopping:
                 self._clock.wait(self._changed, None)
             return self._waiting.popleft() if self._waiting else None
 
-    def _write(self, occurrence: _Occurrence) -> None:
+    def _write(self, occurrence: Occurrence) -> None:
         now = occurrence.at_monotonic
         series = self._series.get(occurrence.what)
         if series is None or now - series.seen_at > SERIES_IDLE_S:
@@ -213,7 +177,7 @@ class EventRecorder:
         except ClientError as error:
             self._drop(error, occurrence)
 
-    def _create(self, occurrence: _Occurrence) -> None:
+    def _create(self, occurrence: Occurrence) -> None:
         bucket = self._spam.get(occurrence.regarding)
         if bucket is None:
             bucket = Bucket(clock=self._clock, per_second=SPAM_PER_SECOND, burst=SPAM_BURST)
@@ -221,7 +185,7 @@ class EventRecorder:
         if not bucket.try_take():
             self._metrics.event_dropped("spam")
             return
-        manifest = self._manifest(occurrence)
+        manifest = occurrence.manifest(component=self._component, instance=self._instance)
         try:
             self._send(lambda: self._client.create(EVENTS, manifest, field_manager=self._component))
         except ClientError as error:
@@ -248,66 +212,6 @@ class EventRecorder:
             while not self._stopping and (left := until - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
 
-    def _drop(self, error: ClientError, occurrence: _Occurrence) -> None:
+    def _drop(self, error: ClientError, occurrence: Occurrence) -> None:
         self._metrics.event_dropped("write gate" if isinstance(error, WriteRefused) else "refused")
         self._logger.warning("event not written", reason=occurrence.reason, error=str(error))
-
-    def _manifest(self, occurrence: _Occurrence) -> Manifest:
-        regarding = dict(occurrence.regarding)
-        suffix = f"-{uuid.uuid4().hex[:16]}"
-        name = regarding["name"][: NAME_LENGTH - len(suffix)].rstrip(".-")
-        return {
-            "apiVersion": EVENTS.api_version,
-            "kind": EVENTS.kind,
-            "metadata": {"namespace": regarding.get("namespace") or "default", "name": name + suffix},
-            "eventTime": micro_time(occurrence.at),
-            "reportingController": self._component,
-            "reportingInstance": self._instance,
-            "type": occurrence.type.value,
-            "reason": occurrence.reason,
-            "action": occurrence.action,
-            "note": occurrence.note,
-            "regarding": regarding,
-        }
-
-
-def cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` bytes of UTF-8, with an ellipsis where it was cut; that is how the API counts."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
-        return text
-    ellipsis = "…"
-    return encoded[: limit - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
-
-
-def _reference(regarding: View) -> tuple[tuple[str, str], ...]:
-    metadata = regarding["metadata"]
-    fields = {
-        "apiVersion": regarding.get("apiVersion"),
-        "kind": regarding.get("kind"),
-        "namespace": metadata.get("namespace"),
-        "name": metadata["name"],
-        "uid": metadata.get("uid"),
-    }
-    return tuple((name, str(value)) for name, value in fields.items() if value)
-
-
-Value = TypeVar("Value")
-
-
-class _Recent(Generic[Value]):
-    """The most recently used values, `REMEMBERED` at most."""
-
-    def __init__(self) -> None:
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
-
-    def get(self, key: Hashable) -> Value | None:
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: Hashable, value: Value) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        while len(self._values) > REMEMBERED:
-            self._values.popitem(last=False)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from informers.clock import Clock
 from informers.controller import SYNC_TIMEOUT_S, Controller, SyncTimeout
 from informers.election import Step
 from informers.health import Check, Checks, HttpServer, Route, is_off, metrics_route
 from informers.metrics import Metrics
-from informers.resource import Resource
+from informers.parts import Elector, Informer, Recorder
+from informers.runnable import Runnable, Tasks
 
 GRACEFUL_TIMEOUT_S = 30.0
 EVENTS_FLUSH_S = 3.0
@@ -23,74 +24,6 @@ POLL_S = 0.1
 CAMPAIGN_POLL_S = 1.0
 STOP_POLL_S = 0.5
 LAST_MOMENT_S = 1.0
-
-
-class Informer(Protocol):
-    """What the manager needs of an informer."""
-
-    @property
-    def resource(self) -> Resource:
-        """What it watches."""
-
-    @property
-    def has_synced(self) -> bool:
-        """Whether the first list is in."""
-
-    @property
-    def last_error(self) -> str:
-        """Verb, resource and reason of what fails; empty when all is well."""
-
-    def start(self) -> None:
-        """Begin to list and watch."""
-
-    def stop(self, timeout_s: float) -> bool:
-        """End; whether all of it had ended in time."""
-
-
-class Runnable(Protocol):
-    """Something else that runs as long as the manager does, or as long as it leads."""
-
-    @property
-    def name(self) -> str:
-        """For logs."""
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set. Returning earlier is fine; an exception ends the manager."""
-
-
-class Elector(Protocol):
-    """What the manager needs of `informers.election.LeaseElector`."""
-
-    @property
-    def is_leader(self) -> bool:
-        """Whether this process may write now."""
-
-    @property
-    def running(self) -> bool:
-        """Whether its thread runs."""
-
-    @property
-    def write_until(self) -> float:
-        """When the gate closes unless the lease is renewed."""
-
-    def start(self, listener: Callable[[Step], None]) -> None:
-        """Campaign in a thread, until the lease is lost."""
-
-    def stop(self, timeout_s: float) -> bool:
-        """End, and release the lease if it is ours."""
-
-    def health_error(self) -> str | None:
-        """What is wrong with the thread."""
-
-
-class Recorder(Protocol):
-    """What the manager needs of `informers.events.EventRecorder`."""
-
-    def start(self) -> None:
-        """Begin to write."""
-
-    def stop(self, timeout_s: float) -> bool:
-        """Write what waits."""
 
 
 class StopTimeout(Exception):
@@ -135,9 +68,9 @@ class Manager:
             raise
         self._informers: list[Informer] = []
         self._controllers: list[Controller] = []
-        self._runnables: list[_Task] = []
-        self._leader_runnables: list[_Task] = []
         self._changed = threading.Condition()
+        self._runnables = Tasks(self._changed, clock=clock, logger=logger, failed=self._fail)
+        self._leader_runnables = Tasks(self._changed, clock=clock, logger=logger, failed=self._fail)
         self._ran = False
         self._stopping = False
         self._failure: BaseException | None = None
@@ -158,7 +91,7 @@ class Manager:
     def add_runnable(self, runnable: Runnable, *, needs_leader: bool = True) -> None:
         """Run `runnable` in a thread while this process leads, or all the time."""
         self._refuse_late()
-        (self._leader_runnables if needs_leader else self._runnables).append(_Task(runnable))
+        (self._leader_runnables if needs_leader else self._runnables).add(runnable)
 
     def add_ready_check(self, name: str, check: Check) -> None:
         """Ask `check` at each /readyz, too."""
@@ -205,8 +138,7 @@ class Manager:
         if not self._wait_for_sync():
             return False
         self._logger.info("caches synced", informers=len(self._informers))
-        for task in self._runnables:
-            task.start(self._task_ended)
+        self._runnables.start()
         return True
 
     def _wait_for_sync(self) -> bool:
@@ -221,8 +153,7 @@ class Manager:
 
     def _lead_again_and_again(self) -> None:
         while self._campaign():
-            for task in self._leader_runnables:
-                task.start(self._task_ended)
+            self._leader_runnables.start()
             for controller in self._controllers:
                 controller.start(give_up=lambda: self._ending or self._lost)
             while not self._lost:
@@ -270,7 +201,7 @@ class Manager:
             self._stopping = True
         self._logger.info("stopping", reason=str(self._failure) if self._failure else "asked to")
         deadline = self._clock.monotonic() + self._graceful_timeout_s
-        working = self._stop_leaders(deadline) + self._end_tasks(self._runnables, deadline)
+        working = self._stop_leaders(deadline) + self._runnables.end(self._until(deadline))
         left_behind = [
             str(informer.resource) for informer in self._informers if not informer.stop(self._until(deadline))
         ]
@@ -290,17 +221,8 @@ class Manager:
     def _stop_leaders(self, deadline: float) -> list[str]:
         for controller in self._controllers:
             controller.stop(0)
-        tasks = self._end_tasks(self._leader_runnables, deadline)
+        tasks = self._leader_runnables.end(self._until(deadline))
         return [c.name for c in self._controllers if not c.stop(self._until(deadline))] + tasks
-
-    def _end_tasks(self, tasks: list[_Task], deadline: float) -> list[str]:
-        for task in tasks:
-            task.stop.set()
-        deadline = self._clock.monotonic() + self._until(deadline)
-        with self._changed:
-            while any(task.running for task in tasks) and (left := deadline - self._clock.monotonic()) > 0:
-                self._clock.wait(self._changed, left)
-        return [task.runnable.name for task in tasks if task.running]
 
     def _until(self, deadline: float) -> float:
         """Seconds left; whoever comes after one that used up all the time still gets a moment."""
@@ -319,41 +241,10 @@ class Manager:
             self._logger.info("leader election", step=step.value)
             self._changed.notify_all()
 
-    def _task_ended(self, task: _Task, error: BaseException | None) -> None:
-        if error is not None:
-            self._logger.error("runnable failed", runnable=task.runnable.name, exc_info=error)
-            self._fail(error)
-        with self._changed:
-            task.running = False
-            self._changed.notify_all()
-
     def _fail(self, error: BaseException) -> None:
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
-
-
-class _Task:
-    """A runnable with its thread."""
-
-    def __init__(self, runnable: Runnable) -> None:
-        self.runnable = runnable
-        self.stop = threading.Event()
-        self.running = False
-
-    def start(self, ended: Callable[[_Task, BaseException | None], None]) -> None:
-        self.stop = threading.Event()
-        self.running = True
-
-        def work() -> None:
-            try:
-                self.runnable.run(self.stop)
-            except BaseException as error:  # noqa: BLE001 - handed to the manager, which raises it
-                ended(self, error)
-            else:
-                ended(self, None)
-
-        threading.Thread(target=work, name=self.runnable.name, daemon=True).start()
 
 
 def _server(address: str, routes: Mapping[str, Route]) -> HttpServer | None:

@@ -110,6 +110,6 @@ def test_files_are_served_by_nfs_and_survive_the_pod(tmp_path: Path, objects: Ob
 
 
 def _events(objects: Objects) -> list[dict[str, Any]]:
-    from informers.events import EVENTS
+    from informers.occurrence import EVENTS
 
     return objects.list(EVENTS)

@@ -11,9 +11,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from informers.errors import AlreadyExists, ClientError, Forbidden, NotFound, Unreachable, WriteRefused
-from informers.events import EVENTS, QUEUE_SIZE, SPAM_BURST, EventRecorder, cut
+from informers.events import QUEUE_SIZE, SPAM_BURST, EventRecorder
 from informers.lease import micro_time
 from informers.metrics import Metrics
+from informers.occurrence import EVENTS, cut
 from informers.resource import Manifest, ObjectKey, Resource
 from tests.support.clock import FakeClock
 

@@ -21,9 +21,10 @@ from informers.client import Client
 from informers.configuration import load
 from informers.election import LeaseElector, Step
 from informers.errors import Conflict, NotFound
-from informers.events import EVENTS, EventRecorder
+from informers.events import EventRecorder
 from informers.lease import LEASES, ClientLeaseLock
 from informers.metrics import Metrics
+from informers.occurrence import EVENTS
 from informers.resource import Manifest, ObjectKey, Resource
 from informers.watch import WatchEvent
 from tests.support.clock import FakeClock
