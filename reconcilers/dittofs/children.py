@@ -18,7 +18,7 @@ from reconcilers.builders.children import Child, unwanted_children
 from reconcilers.builders.claims import claimed
 from reconcilers.builders.inputs import ObservedClaim
 from reconcilers.dittofs.caches import DittoFSCaches
-from reconcilers.dittofs.facts import Problem
+from reconcilers.dittofs.facts import PodFacts, Problem, pod_facts
 from reconcilers.dittofs.observe import observed_claim
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report
@@ -42,7 +42,7 @@ class Children:
         """What the claims of `instance` have that exist."""
         found = {}
         for name, storage in claimed(instance):
-            view = self._caches.claims.get(ObjectKey(instance.metadata.namespace, name))
+            view = self._caches.claims.get(child_key(instance, name))
             if view is not None:
                 specified = storage.storage_class_name is not None
                 found[name] = observed_claim(view, class_is_specified=specified)
@@ -156,3 +156,13 @@ def _digest(manifest: Manifest) -> bytes:
 def cached_child(caches: DittoFSCaches, report: Report, resource: Resource, key: ObjectKey) -> View | None:
     """A child as this pass left it, or else as its cache has it."""
     return report.children.get((resource, key)) or caches.of(resource).get(key)
+
+
+def cached_pod(caches: DittoFSCaches, instance: DittoFS) -> PodFacts | None:
+    """What is known of the one pod of `instance`; None when there is none."""
+    return pod_facts(caches.pods.get(child_key(instance, names.pod(instance.metadata.name))))
+
+
+def child_key(instance: DittoFS, name: str) -> ObjectKey:
+    """The key of the child of `instance` with this `name`."""
+    return ObjectKey(instance.metadata.namespace, name)

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from informers.clock import Clock
-from informers.errors import NotFound
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
@@ -24,28 +23,27 @@ from reconcilers.access import ApiClient, Applier, Recorder
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.api.resources import DITTOFS, POD, SERVICE, STATEFUL_SET
-from reconcilers.api.storage import MetadataType
+from reconcilers.api.resources import DITTOFS, SERVICE
 from reconcilers.builders.children import wanted_children
 from reconcilers.builders.config import config_file, config_hash
 from reconcilers.builders.inputs import BuildFacts, PodInputs
 from reconcilers.builders.services import parts
-from reconcilers.dittofs.announce import Announcement, deeds, news
 from reconcilers.dittofs.caches import DittoFSCaches
-from reconcilers.dittofs.children import Children, cached_child
+from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deletion import settle_keepsakes
-from reconcilers.dittofs.facts import PodFacts, ServerFacts, pod_facts, stateful_set_facts
-from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force, running_version, unloaded_shares
+from reconcilers.dittofs.facts import ServerFacts
+from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force
 from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.reporter import Reporter, Subject
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
-from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.dittofs.status import Assessment
 from reconcilers.dittofs.status_writer import StatusWriter
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.caches import BY_INSTANCE, instance_index_value
-from reconcilers.share.declared import DeclaredShare, declared_shares
+from reconcilers.share.declared import declared_shares
 
 POLL_INTERVAL_S = 30.0
 #: How soon to look again at a server whose pod is ready but that does not serve yet; it grows up to the poll interval.
@@ -56,16 +54,6 @@ LEAVING_S = 2.0
 STALE_S = 1.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """The object of one pass: as it was read, as our model of it, and what belongs to it."""
-
-    view: View
-    instance: DittoFS
-    shares: tuple[View, ...]
-    declared: tuple[DeclaredShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +89,7 @@ class DittoFSReconciler:
             client=client, secrets=caches.secrets, reader=SecretReader(client=client, secrets=caches.secrets)
         )
         self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=self._keeper)
-        self._status = StatusWriter(client=client, clock=clock)
+        self._reporter = Reporter(caches=caches, recorder=recorder, status=StatusWriter(client=client, clock=clock))
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
         self._unsettled_looks: dict[ObjectKey, int] = {}
@@ -127,7 +115,7 @@ class DittoFSReconciler:
             view, first = freeze(marked), True
         return self._pass(self._subject(view, instance), first=first)
 
-    def _pass(self, subject: _Subject, *, first: bool) -> Result:
+    def _pass(self, subject: Subject, *, first: bool) -> Result:
         instance, report = subject.instance, Report()
         if instance.spec.suspend:
             secrets = _Secrets(self._inputs_in_force(instance), AdminPassword(in_place=True, change_wanted=False))
@@ -143,7 +131,7 @@ class DittoFSReconciler:
             self._children.remove_unwanted(instance, report)
         endpoints = self._endpoints(instance, report)
         server = self._ask_server(instance, endpoints, secrets.admin, report)
-        assessment = self._report(subject, report, server, endpoints, secrets.pod)
+        assessment = self._reporter.tell(subject, report, server, endpoints, secrets.pod)
         return self._result(instance, assessment, report)
 
     def _secrets(self, instance: DittoFS, report: Report) -> _Secrets:
@@ -161,13 +149,13 @@ class DittoFSReconciler:
         return _Secrets(inputs if in_force is not None or admin.in_place else None, admin)
 
     def _inputs_in_force(self, instance: DittoFS) -> PodInputs | None:
-        view = self._caches.stateful_sets.get(_key(instance, names.stateful_set(instance.metadata.name)))
+        view = self._caches.stateful_sets.get(child_key(instance, names.stateful_set(instance.metadata.name)))
         return None if view is None else inputs_in_force(view)
 
     def _endpoints(self, instance: DittoFS, report: Report) -> dict[str, dict[str, Any]]:
         endpoints = {}
         for part in parts(instance):
-            view = cached_child(self._caches, report, SERVICE, _key(instance, part.service_name))
+            view = cached_child(self._caches, report, SERVICE, child_key(instance, part.service_name))
             if part.enabled and view is not None:
                 endpoints[part.port_name.value] = endpoint(part, view)
         return endpoints
@@ -175,7 +163,7 @@ class DittoFSReconciler:
     def _ask_server(
         self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], admin: AdminPassword, report: Report
     ) -> ServerFacts:
-        pod = self._pod(instance)
+        pod = cached_pod(self._caches, instance)
         url = base_url(endpoints.get(names.PortName.API, {}))
         if instance.spec.replicas == 0 or pod is None or not pod.ready or pod.deleting or not url:
             return ServerFacts()
@@ -188,64 +176,6 @@ class DittoFSReconciler:
                 report=report,
             )
         return ServerFacts()
-
-    def _pod(self, instance: DittoFS) -> PodFacts | None:
-        return pod_facts(self._caches.of(POD).get(_key(instance, names.pod(instance.metadata.name))))
-
-    def _observe(self, subject: _Subject, report: Report, server: ServerFacts) -> Observed:
-        instance, before = subject.instance, self._status.last(subject.view)
-        key = _key(instance, names.stateful_set(instance.metadata.name))
-        ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
-        return Observed(
-            replicas=instance.spec.replicas,
-            deleting=instance.deleting,
-            suspended=instance.spec.suspend,
-            was_running=ran,
-            config_problem=report.config_problem,
-            conflicts=tuple(report.conflicts),
-            leftovers=tuple(report.leaving),
-            failures=tuple(report.failures),
-            stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
-            pod=self._pod(instance),
-            server=server,
-            declared_shares=len(subject.declared),
-            missing_shares=unloaded_shares(subject.shares),
-            badger=instance.spec.metadata.type is MetadataType.BADGER,
-        )
-
-    def _report(
-        self,
-        subject: _Subject,
-        report: Report,
-        server: ServerFacts,
-        endpoints: Mapping[str, Mapping[str, Any]],
-        inputs: PodInputs | None,
-    ) -> Assessment:
-        """Write the status, then tell people: an event is given once the status that it explains stands."""
-        instance, before = subject.instance, self._status.last(subject.view)
-        observed = self._observe(subject, report, server)
-        assessment = assess(observed)
-        nfs = endpoints.get(names.PortName.NFS)
-        nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
-        stopped = assessment.phase is DittoFSPhase.STOPPED
-        version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
-        fields = {
-            "apiReachable": api_reachable(observed),
-            "endpoint": nfs_address,
-            "endpoints": endpoints,
-            "database": "sqlite",
-            "version": version,
-            "configHash": inputs.config_hash if inputs else "",
-            "shares": len(subject.declared),
-            "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
-        }
-        self._announce(subject.view, tuple(deeds(report)))
-        try:
-            self._status.write(subject.view, instance, assessment, fields)
-        except NotFound:
-            return assessment  # Deleted meanwhile: nobody is left to read it.
-        self._announce(subject.view, tuple(news(before, assessment, endpoint=nfs_address)))
-        return assessment
 
     def _result(self, instance: DittoFS, assessment: Assessment, report: Report) -> Result:
         if report.failures:
@@ -276,7 +206,9 @@ class DittoFSReconciler:
         report = Report()
         kept = settle_keepsakes(instance, self._client, report)
         if report.failures or report.stale:
-            self._report(self._subject(view, instance), report, ServerFacts(), {}, self._inputs_in_force(instance))
+            self._reporter.tell(
+                self._subject(view, instance), report, ServerFacts(), {}, self._inputs_in_force(instance)
+            )
             return Backoff("; ".join([*report.failures, *report.stale]))
         if not self._finalizer.drop(view):
             return RequeueAfter(STALE_S)
@@ -285,14 +217,9 @@ class DittoFSReconciler:
         self._recorder.normal(view, "Deleted", "the children go with it")
         return Done()
 
-    def _announce(self, view: View, announcements: tuple[Announcement, ...]) -> None:
-        for announcement in announcements:
-            tell = self._recorder.warning if announcement.warning else self._recorder.normal
-            tell(view, announcement.reason, announcement.note)
-
-    def _subject(self, view: View, instance: DittoFS) -> _Subject:
+    def _subject(self, view: View, instance: DittoFS) -> Subject:
         shares = tuple(self._caches.shares.by_index(BY_INSTANCE, instance_index_value(instance.key)))
-        return _Subject(view, instance, shares, declared_shares(shares))
+        return Subject(view, instance, shares, declared_shares(shares))
 
     def _know(self, key: ObjectKey, uid: str) -> None:
         with self._lock:
@@ -309,10 +236,6 @@ class DittoFSReconciler:
     def _drop(self, key: ObjectKey, uid: str) -> None:
         self._children.forget(uid)
         self._server.forget(key, uid)
-        self._status.forget(key)
+        self._reporter.forget(key)
         with self._lock:
             self._unsettled_looks.pop(key, None)
-
-
-def _key(instance: DittoFS, name: str) -> ObjectKey:
-    return ObjectKey(instance.metadata.namespace, name)

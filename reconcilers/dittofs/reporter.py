@@ -1,0 +1,109 @@
+"""The end of a pass: what it observed becomes the status, and what is new about that becomes events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from informers.errors import NotFound
+from informers.resource import ObjectKey, View
+from reconcilers import names
+from reconcilers.access import Recorder
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.dittofs_status import DittoFSPhase
+from reconcilers.api.resources import STATEFUL_SET
+from reconcilers.api.storage import MetadataType
+from reconcilers.builders.inputs import PodInputs
+from reconcilers.dittofs.announce import Announcement, deeds, news
+from reconcilers.dittofs.caches import DittoFSCaches
+from reconcilers.dittofs.children import cached_child, cached_pod, child_key
+from reconcilers.dittofs.facts import ServerFacts, stateful_set_facts
+from reconcilers.dittofs.observe import running_version, unloaded_shares
+from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.dittofs.status_writer import StatusWriter
+from reconcilers.share.declared import DeclaredShare
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object of one pass: as it was read, as our model of it, and what belongs to it."""
+
+    view: View
+    instance: DittoFS
+    shares: tuple[View, ...]
+    declared: tuple[DeclaredShare, ...]
+
+
+class Reporter:
+    """Tells of passes, in the status of their objects and by events."""
+
+    def __init__(self, *, caches: DittoFSCaches, recorder: Recorder, status: StatusWriter) -> None:
+        self._caches = caches
+        self._recorder = recorder
+        self._status = status
+
+    def tell(
+        self,
+        subject: Subject,
+        report: Report,
+        server: ServerFacts,
+        endpoints: Mapping[str, Mapping[str, Any]],
+        inputs: PodInputs | None,
+    ) -> Assessment:
+        """Write the status, then tell people: an event is given once the status that it explains stands."""
+        instance, before = subject.instance, self._status.last(subject.view)
+        observed = self._observe(subject, report, server)
+        assessment = assess(observed)
+        nfs = endpoints.get(names.PortName.NFS)
+        nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
+        stopped = assessment.phase is DittoFSPhase.STOPPED
+        version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
+        fields = {
+            "apiReachable": api_reachable(observed),
+            "endpoint": nfs_address,
+            "endpoints": endpoints,
+            "database": "sqlite",
+            "version": version,
+            "configHash": inputs.config_hash if inputs else "",
+            "shares": len(subject.declared),
+            "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
+        }
+        self._announce(subject.view, deeds(report))
+        try:
+            self._status.write(subject.view, instance, assessment, fields)
+        except NotFound:
+            return assessment  # Deleted meanwhile: nobody is left to read it.
+        self._announce(subject.view, news(before, assessment, endpoint=nfs_address))
+        return assessment
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drop what was remembered of an object that is gone."""
+        self._status.forget(key)
+
+    def _observe(self, subject: Subject, report: Report, server: ServerFacts) -> Observed:
+        instance, before = subject.instance, self._status.last(subject.view)
+        key = child_key(instance, names.stateful_set(instance.metadata.name))
+        ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
+        return Observed(
+            replicas=instance.spec.replicas,
+            deleting=instance.deleting,
+            suspended=instance.spec.suspend,
+            was_running=ran,
+            config_problem=report.config_problem,
+            conflicts=tuple(report.conflicts),
+            leftovers=tuple(report.leaving),
+            failures=tuple(report.failures),
+            stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
+            pod=cached_pod(self._caches, instance),
+            server=server,
+            declared_shares=len(subject.declared),
+            missing_shares=unloaded_shares(subject.shares),
+            badger=instance.spec.metadata.type is MetadataType.BADGER,
+        )
+
+    def _announce(self, view: View, announcements: Iterable[Announcement]) -> None:
+        for announcement in announcements:
+            tell = self._recorder.warning if announcement.warning else self._recorder.normal
+            tell(view, announcement.reason, announcement.note)
