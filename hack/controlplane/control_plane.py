@@ -47,7 +47,18 @@ class ControlPlane:
     addresses of this run, so that a simulated network can listen on them.
     """
 
-    def __init__(self, directory: Path, *, binaries: Binaries, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        binaries: Binaries,
+        prepare: Callable[[Path], None] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """`prepare` is called with the kubeconfig before the controller manager starts.
+
+        Types that are defined then are known to its garbage collector at once; of later ones it hears every 30 s.
+        """
         self.directory = directory
         self.data_dir = directory / "data"
         self.kubeconfig = directory / "kubeconfig"
@@ -56,6 +67,7 @@ class ControlPlane:
         self.service_network = service_network
         self.load_balancer_network = load_balancer_network
         self._binaries = binaries
+        self._prepare = prepare
         self._own_folder = self.data_dir / "control-plane"
         self._logs = self.data_dir / "logs"
         self._url = ""
@@ -123,6 +135,8 @@ class ControlPlane:
         self._undo.append(lambda: self.kubeconfig.unlink(missing_ok=True))
         self.write_kubeconfig(self.kubeconfig, token=self.token)
         self.write_kubeconfig(self._own_folder / "controller-manager.kubeconfig", token=manager_token)
+        if self._prepare is not None:
+            self._prepare(self.kubeconfig)
         self._start_controller_manager(deadline)
 
     def _start_etcd(self, deadline: float) -> None:

@@ -20,7 +20,7 @@ from dittofs_operator.settings import LogFormat, LogLevel, Settings
 from hack.localcluster.resources import NAMESPACE
 from informers import configuration
 from informers.client import Client
-from informers.resource import ObjectKey
+from informers.resource import Manifest, ObjectKey
 from tests.support.eventually import eventually
 from tests.support.place import Place, PlaceName, open_place
 from tests.support.real_server import dfs_or_skip
@@ -125,3 +125,22 @@ def namespace(client: Client) -> Iterator[str]:
     eventually(lambda: client.get(NAMESPACE, ObjectKey("", name))["status"]["phase"] == "Active", timeout_s=5)
     yield name
     client.delete(NAMESPACE, ObjectKey("", name))
+
+
+@pytest.fixture
+def nothing_else_goes_on(client: Client) -> None:
+    """Wait until the namespaces of earlier tests are gone: for tests that count all that the operator does.
+
+    A real control plane takes up to half a minute for a namespace with pods.
+    """
+
+    def gone() -> bool:
+        leaving = [item["metadata"]["name"] for item in client.list(NAMESPACE).items if _is_leaving(item)]
+        assert leaving == []
+        return True
+
+    eventually(gone, timeout_s=45, what="the end of the namespaces of earlier tests")
+
+
+def _is_leaving(item: Manifest) -> bool:
+    return "deletionTimestamp" in item["metadata"]

@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.objects import CONFIG, JWT_SECRET, PASSWORD, SERVER_IMAGE
 from tests.support.real_server import dfs_or_skip
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.places("local", reason="it needs no cluster")]
 
 METADATA, LOCAL, SHARES = "/api/v1/store/metadata", "/api/v1/store/block/local", "/api/v1/shares"
 

@@ -19,7 +19,7 @@ from tests.support.eventually import eventually
 from tests.support.objects import Objects
 from tests.support.real_server import dfs_or_skip
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.places("local", reason="it starts local clusters of its own")]
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from hack.localcluster.cluster import LocalCluster
 from hack.localcluster.resources import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -25,6 +24,7 @@ from informers.client import Client
 from informers.resource import Manifest, ObjectKey
 from tests.support.eventually import eventually
 from tests.support.objects import PASSWORD, Objects
+from tests.support.place import Place
 
 pytestmark = pytest.mark.integration
 
@@ -123,7 +123,7 @@ def test_scaling_to_zero_and_back(objects: Objects) -> None:
     ready(objects, "web-0", not_uid=first["metadata"]["uid"])
 
 
-def test_claims_are_bound_to_a_folder_grow_and_wait_for_their_pod(cluster: LocalCluster, objects: Objects) -> None:
+def test_claims_are_bound_to_a_folder_grow_and_wait_for_their_pod(cluster: Place, objects: Objects) -> None:
     claim = objects.claim("data")
     folder = cluster.data_dir / "volumes" / f"pvc-{claim['metadata']['uid']}"
 
@@ -195,7 +195,8 @@ def test_deleting_a_namespace_takes_its_pods_along(client: Client) -> None:
     objects.stateful_set("web")
     ready(objects, "web-0")
     client.delete(NAMESPACE, ObjectKey("", "brief"))
-    eventually(lambda: Objects(client, "").find(NAMESPACE, "brief") is None, what="the namespace to go")
+    # A real controller of namespaces looks again after half of the pods' grace period.
+    eventually(lambda: Objects(client, "").find(NAMESPACE, "brief") is None, 30, what="the namespace to go")
 
 
 def test_a_job_runs_its_pod_and_completes(objects: Objects) -> None:
@@ -255,7 +256,7 @@ def test_a_missing_secret_is_named_and_the_pod_starts_once_it_is_there(objects: 
     ready(objects, "demo-0")
 
 
-def test_a_server_that_ends_at_its_start_is_restarted_with_back_off(cluster: LocalCluster, objects: Objects) -> None:
+def test_a_server_that_ends_at_its_start_is_restarted_with_back_off(cluster: Place, objects: Objects) -> None:
     objects.secret("demo-jwt", key="short")
     objects.server(secret=False)
     eventually(lambda: objects.waiting_reason("demo-0") == "CrashLoopBackOff", what="the back-off")
@@ -266,7 +267,7 @@ def test_a_server_that_ends_at_its_start_is_restarted_with_back_off(cluster: Loc
     assert "JWT secret must be at least 32 characters" in log.read_text()
 
 
-def test_a_pod_sees_a_changed_config_map_without_a_restart(cluster: LocalCluster, objects: Objects) -> None:
+def test_a_pod_sees_a_changed_config_map_without_a_restart(cluster: Place, objects: Objects) -> None:
     objects.server()
     pod = ready(objects, "demo-0")
     objects.patch(CONFIG_MAP, "demo-config", {"data": {"shares.yaml": "shares: []"}})

@@ -38,6 +38,7 @@ EVERYTHING = (
 SHARES = ("a", "b", "c")
 
 
+@pytest.mark.usefixtures("nothing_else_goes_on")
 def test_steady_passes_over_instance_and_shares_write_nothing(
     client: Client, operator: Program, namespace: str
 ) -> None:

@@ -73,13 +73,14 @@ def open_place(
     match name:
         case PlaceName.LOCAL:
             with LocalCluster(directory, pace=pace) as local:
-                _install(local.kubeconfig, "crds")
+                _install_definitions(local.kubeconfig)
                 # The local API server knows one identity.
                 yield Place(name, local.kubeconfig, local.kubeconfig, local.data_dir)
             assert local.leftovers() == []
         case PlaceName.CONTROL_PLANE:
             with contextlib.ExitStack() as stack:
-                plane = stack.enter_context(ControlPlane(directory, binaries=find_binaries(tell=print)))
+                plane = ControlPlane(directory, binaries=find_binaries(tell=print), prepare=_install_definitions)
+                stack.enter_context(plane)
                 node = SimulatedNode(
                     plane.kubeconfig,
                     data_dir=plane.data_dir,
@@ -91,12 +92,13 @@ def open_place(
             assert plane.leftovers() == []
         case PlaceName.EXISTING:
             assert existing is not None
+            _install_definitions(existing)
             yield Place(name, existing, _operator_of(existing, directory), None)
 
 
 def _operator_of(kubeconfig: Path, directory: Path) -> Path:
-    """Install CRDs and RBAC as a user does; a kubeconfig of the operator's ServiceAccount."""
-    _install(kubeconfig, "crds", "operator/namespace.yaml", "operator/service-account.yaml", "rbac")
+    """Install RBAC as a user does; a kubeconfig of the operator's ServiceAccount."""
+    _install(kubeconfig, "operator/namespace.yaml", "operator/service-account.yaml", "rbac")
     client = KubeletClient(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
     token = client.request_token(_OPERATOR, lifetime_s=_TOKEN_LIFETIME_S)
     client.close()
@@ -116,6 +118,15 @@ def _with_token(kubeconfig: dict[str, Any], token: str) -> dict[str, Any]:
     return changed
 
 
+def _install_definitions(kubeconfig: Path) -> None:
+    _install(kubeconfig, "crds")
+    client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
+    for file in sorted((MANIFESTS / "crds").glob("*.yaml")):
+        key = ObjectKey("", yaml.safe_load(file.read_text())["metadata"]["name"])
+        eventually(lambda key=key: _is_served(client.get(CUSTOM_RESOURCE_DEFINITION, key)), what=f"{key.name} served")
+    client.close()
+
+
 def _install(kubeconfig: Path, *paths: str) -> None:
     client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
     for path in paths:
@@ -123,9 +134,6 @@ def _install(kubeconfig: Path, *paths: str) -> None:
         for file in sorted(place.glob("*.yaml")) if place.is_dir() else [place]:
             for manifest in yaml.safe_load_all(file.read_text()):
                 client.apply(_INSTALLED[manifest["kind"]], manifest, field_manager=USER, force=True)
-    for file in sorted((MANIFESTS / "crds").glob("*.yaml")):
-        key = ObjectKey("", yaml.safe_load(file.read_text())["metadata"]["name"])
-        eventually(lambda key=key: _is_served(client.get(CUSTOM_RESOURCE_DEFINITION, key)), what=f"{key.name} served")
     client.close()
 
 
