@@ -5,10 +5,6 @@ The server is polled, since it can't be watched: one list call per instance serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import structlog
-
 from informers.clock import Clock
 from informers.errors import NotFound as ObjectNotFound
 from informers.finalizer import Finalizer
@@ -23,39 +19,21 @@ from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
-from reconcilers.server.rows import Share
-from reconcilers.server.session import ServerSession, Sessions
-from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable, mount_line
+from reconcilers.server.session import Sessions
+from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
+from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, Convergence, Subject
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion
-from reconcilers.share.desired import DesiredShare, desired_share
-from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
-from reconcilers.share.plan import CreateShare, Observed, Step, plan, store_mismatch
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
-    in_sync,
     out_of_sync,
-    settled,
     status_manifest,
     suspended,
     without_instance,
 )
-
-#: NFS options are not in the list of shares: they cost a call of their own per share (decisions C1).
-DEEP_POLL_INTERVAL_S = 300.0
-
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """The object of one pass: as it was read, and as our model of it."""
-
-    view: View
-    share: DittoFSShare
 
 
 class ShareReconciler:
@@ -79,9 +57,13 @@ class ShareReconciler:
         self._clock = clock
         # A list may be as old as one look is from the next, so both are half of what a repair may take.
         self._look_every_s = poll_interval_s / 2
-        self._deep_poll_interval_s = deep_poll_interval_s
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
-        self._listings = ShareListings(clock=clock, max_age_s=self._look_every_s)
+        self._convergence = Convergence(
+            recorder=recorder,
+            listings=ShareListings(clock=clock, max_age_s=self._look_every_s),
+            clock=clock,
+            deep_poll_interval_s=deep_poll_interval_s,
+        )
         self._finalizer = Finalizer(names.FINALIZER, DITTOFS_SHARE, client, field_manager=names.FIELD_MANAGER)
         self._deletion = Deletion(
             caches=caches,
@@ -91,26 +73,25 @@ class ShareReconciler:
             clock=clock,
             report=self._report_deleting,
         )
-        self._nfs_read_at: dict[ObjectKey, float] = {}
 
     def reconcile(self, key: ObjectKey) -> Result:
         """One pass over the DittoFSShare named `key`."""
         view = self._caches.shares.get(key)
         if view is None:
-            self._nfs_read_at.pop(key, None)
+            self._convergence.forget(key)
             return Done()
         try:
-            subject = _Subject(view, DittoFSShare.from_view(view))
+            subject = Subject(view, DittoFSShare.from_view(view))
             instance = self._instance_of(subject.share)
         except InvalidObject as error:
             return Terminal(str(error))
         if subject.share.deleting:
             result = self._deletion.step(view, subject.share, instance)
-            self._listings.invalidate(_instance_key(subject.share))  # after: it may have disabled the share
+            self._convergence.distrust(_instance_key(subject.share))  # after: it may have disabled the share
             return result
         return self._reconcile(subject, instance)
 
-    def _reconcile(self, subject: _Subject, instance: DittoFS | None) -> Result:
+    def _reconcile(self, subject: Subject, instance: DittoFS | None) -> Result:
         share = subject.share
         if share.spec.suspend:
             return self._report(subject, suspended(share, message="spec.suspend is true"), Done())
@@ -133,18 +114,18 @@ class ShareReconciler:
             return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
         return self._synchronize(subject, instance)
 
-    def _synchronize(self, subject: _Subject, instance: DittoFS) -> Result:
+    def _synchronize(self, subject: Subject, instance: DittoFS) -> Result:
         known = ShareFacts.of_status(subject.share)
         try:
             session = self._access.open(instance)
-            findings = self._converge(subject, instance, session)
+            findings = self._convergence.step(subject, instance, session)
         except CredentialsMissing as error:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
         except ServerUnreachable as error:
-            self._listings.invalidate(instance.key)
+            self._convergence.distrust(instance.key)
             findings = out_of_sync(subject.share, known, reason="ServerUnreachable", message=str(error), certain=False)
         except ServerRefused as error:
-            self._listings.invalidate(instance.key)
+            self._convergence.distrust(instance.key)
             # An account that is disabled is refused with 403, a login without a name with 400.
             reason = "LoginRefused" if isinstance(error, LoginRefused) else _REFUSED[reaction(error.status)]
             findings = out_of_sync(subject.share, known, reason=reason, message=str(error))
@@ -153,93 +134,12 @@ class ShareReconciler:
         self._warn_once(subject, findings)
         return self._report(subject, findings, Backoff(findings.synced.reason))
 
-    def _converge(self, subject: _Subject, instance: DittoFS, session: ServerSession) -> Findings:
-        key, path = subject.share.key, subject.share.path
-        desired = desired_share(subject.share, instance)
-        calm = settled(subject.share)
-        observed = self._observe(instance, session, desired, look_deep=not calm or self._is_deep_look_due(key))
-        mismatch = None
-        if observed.share is None:
-            mismatch = store_mismatch(desired.metadata_store, observed.metadata_store) or store_mismatch(
-                desired.local_store, observed.local_store
-            )
-        if mismatch is not None:
-            return out_of_sync(
-                subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
-            )
-        steps = plan(desired, observed, confirm=not calm)
-        for step in steps:
-            execute(step, path=path, server=session)
-        share = observed.share
-        if steps or share is None:
-            share = self._read_back(instance, session, path)
-        facts = self._facts(subject.share, instance, session, share)
-        self._announce(subject, steps, facts, calm=calm)
-        if not share.loaded:
-            self._listings.invalidate(instance.key)
-            words = share.health.message or "no reason given"
-            message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
-            return out_of_sync(subject.share, facts, reason="ShareNotLoaded", message=message)
-        if observed.nfs is not None:
-            self._nfs_read_at[key] = self._clock.monotonic()
-        return in_sync(share, facts)
-
-    def _observe(
-        self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool
-    ) -> Observed:
-        share = self._listings.get(instance.key, session).get(desired.path)
-        if share is None:
-            return Observed(
-                share=None,
-                metadata_store=session.metadata_store(desired.metadata_store.name),
-                local_store=session.local_store(desired.local_store.name),
-            )
-        return Observed(share=share, nfs=session.share_nfs_config(desired.path) if look_deep else None)
-
-    def _read_back(self, instance: DittoFS, session: ServerSession, path: str) -> Share:
-        # The answer to the write is no proof: 201 comes for a share that failed to load, too (dittofs-server 3.3).
-        share = session.share(path)
-        if share is None:
-            raise ServerUnreachable(f'the share "{path}" is gone again right after it was written')
-        self._listings.record(instance.key, share)
-        return share
-
-    def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
-        known = ShareFacts.of_status(share)
-        mount = mount_line(instance, share.path)
-        if known.share_id == row.id and known.metadata_store:
-            return ShareFacts(row.id, known.adopted, known.metadata_store, known.local_store, mount)
-        metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
-        metadata_name = row.metadata_store_id if metadata is None else metadata.name
-        local_name = row.local_block_store_id if local is None else local.name
-        # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
-        adopted = metadata_name != names.metadata_store(share.path)
-        return ShareFacts(row.id, adopted, metadata_name, local_name, mount)
-
-    def _announce(self, subject: _Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
-        view, path = subject.view, subject.share.path
-        if any(isinstance(step, CreateShare) for step in steps):
-            self._recorder.normal(view, "Created", f'created the share "{path}" on the server')
-            return
-        if facts.adopted and not subject.share.status.adopted:
-            self._recorder.normal(view, "Adopted", f'took over the share "{path}" that the server already had')
-        fields = changed_fields(steps)
-        if not fields:
-            return
-        if fields == ("enabled",) and not subject.share.spec.enabled:
-            self._recorder.normal(view, "Disabled", f'disabled the share "{path}" on the server')
-        elif calm:
-            note = f"the server had other values than the specification and was set right: {', '.join(fields)}"
-            self._recorder.warning(view, "DriftRepaired", note)
-        else:
-            self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
-
-    def _winner(self, subject: _Subject) -> str:
+    def _winner(self, subject: Subject) -> str:
         value = path_index_value(_instance_key(subject.share), subject.share.path)
         winners = path_winners([*self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value), subject.view])
         return str(winners[subject.share.path]["metadata"]["name"])
 
-    def _conflict(self, subject: _Subject, winner: str) -> Result:
+    def _conflict(self, subject: Subject, winner: str) -> Result:
         message = (
             f'the path {subject.share.path} belongs to DittoFSShare "{winner}", which is older: '
             "delete one of the two and choose another path"
@@ -253,11 +153,7 @@ class ShareReconciler:
         view = self._caches.instances.get(_instance_key(share))
         return None if view is None else DittoFS.from_view(view)
 
-    def _is_deep_look_due(self, key: ObjectKey) -> bool:
-        read_at = self._nfs_read_at.get(key)
-        return read_at is None or self._clock.monotonic() - read_at >= self._deep_poll_interval_s
-
-    def _warn_once(self, subject: _Subject, findings: Findings) -> None:
+    def _warn_once(self, subject: Subject, findings: Findings) -> None:
         before = next((c for c in subject.share.status.conditions if c.type == ShareCondition.SYNCED), None)
         now = findings.synced
         if before is None or (before.reason, before.message) != (now.reason, now.message):
@@ -265,9 +161,9 @@ class ShareReconciler:
 
     def _report_deleting(self, view: View, share: DittoFSShare, message: str) -> None:
         findings = without_instance(share, SharePhase.DELETING, reason="ServerUnreachable", message=message)
-        self._report(_Subject(view, share), findings, Done())
+        self._report(Subject(view, share), findings, Done())
 
-    def _report(self, subject: _Subject, findings: Findings, result: Result) -> Result:
+    def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
         manifest = status_manifest(subject.share, findings, now=self._clock.now())
         if manifest["status"] != thaw(subject.view.get("status") or {}):
             try:

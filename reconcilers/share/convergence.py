@@ -1,0 +1,139 @@
+"""One share brought to what is wanted: the server is looked at, the plan is done, and what came of it is read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from informers.clock import Clock
+from informers.resource import ObjectKey, View
+from reconcilers import names
+from reconcilers.access import Recorder
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
+from reconcilers.server.errors import ServerUnreachable
+from reconcilers.server.rows import Share
+from reconcilers.server.session import ServerSession
+from reconcilers.share.access import mount_line
+from reconcilers.share.desired import DesiredShare, desired_share
+from reconcilers.share.execute import changed_fields, execute
+from reconcilers.share.listings import ShareListings
+from reconcilers.share.plan import CreateShare, Observed, Step, plan, store_mismatch
+from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
+
+#: NFS options are not in the list of shares: they cost a call of their own per share (decisions C1).
+DEEP_POLL_INTERVAL_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object of one pass: as it was read, and as our model of it."""
+
+    view: View
+    share: DittoFSShare
+
+
+class Convergence:
+    """Brings shares to what is wanted. Safe for many threads, for different shares."""
+
+    def __init__(
+        self, *, recorder: Recorder, listings: ShareListings, clock: Clock, deep_poll_interval_s: float
+    ) -> None:
+        self._recorder = recorder
+        self._listings = listings
+        self._clock = clock
+        self._deep_poll_interval_s = deep_poll_interval_s
+        self._nfs_read_at: dict[ObjectKey, float] = {}
+
+    def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
+        """Look at the server, do what is lacking, and say what came of it. Raises a `ServerError`."""
+        key, path = subject.share.key, subject.share.path
+        desired = desired_share(subject.share, instance)
+        calm = settled(subject.share)
+        observed = self._observe(instance, session, desired, look_deep=not calm or self._is_deep_look_due(key))
+        mismatch = None
+        if observed.share is None:
+            mismatch = store_mismatch(desired.metadata_store, observed.metadata_store) or store_mismatch(
+                desired.local_store, observed.local_store
+            )
+        if mismatch is not None:
+            return out_of_sync(
+                subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
+            )
+        steps = plan(desired, observed, confirm=not calm)
+        for step in steps:
+            execute(step, path=path, server=session)
+        share = observed.share
+        if steps or share is None:
+            share = self._read_back(instance, session, path)
+        facts = self._facts(subject.share, instance, session, share)
+        self._announce(subject, steps, facts, calm=calm)
+        if not share.loaded:
+            self._listings.invalidate(instance.key)
+            words = share.health.message or "no reason given"
+            message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
+            return out_of_sync(subject.share, facts, reason="ShareNotLoaded", message=message)
+        if observed.nfs is not None:
+            self._nfs_read_at[key] = self._clock.monotonic()
+        return in_sync(share, facts)
+
+    def distrust(self, instance: ObjectKey) -> None:
+        """What the server of `instance` listed may not hold any more."""
+        self._listings.invalidate(instance)
+
+    def forget(self, share: ObjectKey) -> None:
+        """Drop what was remembered of a share that is gone."""
+        self._nfs_read_at.pop(share, None)
+
+    def _observe(
+        self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool
+    ) -> Observed:
+        share = self._listings.get(instance.key, session).get(desired.path)
+        if share is None:
+            return Observed(
+                share=None,
+                metadata_store=session.metadata_store(desired.metadata_store.name),
+                local_store=session.local_store(desired.local_store.name),
+            )
+        return Observed(share=share, nfs=session.share_nfs_config(desired.path) if look_deep else None)
+
+    def _read_back(self, instance: DittoFS, session: ServerSession, path: str) -> Share:
+        # The answer to the write is no proof: 201 comes for a share that failed to load, too (dittofs-server 3.3).
+        share = session.share(path)
+        if share is None:
+            raise ServerUnreachable(f'the share "{path}" is gone again right after it was written')
+        self._listings.record(instance.key, share)
+        return share
+
+    def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
+        known = ShareFacts.of_status(share)
+        mount = mount_line(instance, share.path)
+        if known.share_id == row.id and known.metadata_store:
+            return ShareFacts(row.id, known.adopted, known.metadata_store, known.local_store, mount)
+        metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
+        metadata_name = row.metadata_store_id if metadata is None else metadata.name
+        local_name = row.local_block_store_id if local is None else local.name
+        # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
+        adopted = metadata_name != names.metadata_store(share.path)
+        return ShareFacts(row.id, adopted, metadata_name, local_name, mount)
+
+    def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
+        view, path = subject.view, subject.share.path
+        if any(isinstance(step, CreateShare) for step in steps):
+            self._recorder.normal(view, "Created", f'created the share "{path}" on the server')
+            return
+        if facts.adopted and not subject.share.status.adopted:
+            self._recorder.normal(view, "Adopted", f'took over the share "{path}" that the server already had')
+        fields = changed_fields(steps)
+        if not fields:
+            return
+        if fields == ("enabled",) and not subject.share.spec.enabled:
+            self._recorder.normal(view, "Disabled", f'disabled the share "{path}" on the server')
+        elif calm:
+            note = f"the server had other values than the specification and was set right: {', '.join(fields)}"
+            self._recorder.warning(view, "DriftRepaired", note)
+        else:
+            self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
+
+    def _is_deep_look_due(self, key: ObjectKey) -> bool:
+        read_at = self._nfs_read_at.get(key)
+        return read_at is None or self._clock.monotonic() - read_at >= self._deep_poll_interval_s
