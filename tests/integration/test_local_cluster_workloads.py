@@ -26,7 +26,10 @@ from tests.support.eventually import eventually
 from tests.support.objects import PASSWORD, Objects
 from tests.support.place import Place
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.places("local", "controlplane", reason="it looks at the simulated node and its folders"),
+]
 
 
 @pytest.fixture
