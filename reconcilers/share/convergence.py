@@ -22,6 +22,11 @@ from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync,
 
 #: NFS options are not in the list of shares: they cost a call of their own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
+#: The server tells a share's health from a memory of 5 s: one that was asked for in the middle of its creation by any
+#: caller counts as not loaded for that long (tried against v0.29.0).
+LOADING_PATIENCE_S = 6.0
+LOADING = "Loading"
+NOT_LOADED = "ShareNotLoaded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Convergence:
         self._clock = clock
         self._deep_poll_interval_s = deep_poll_interval_s
         self._nfs_read_at: dict[ObjectKey, float] = {}
+        self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
         """Look at the server, do what is lacking, and say what came of it. Raises a `ServerError`."""
@@ -69,12 +75,21 @@ class Convergence:
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.invalidate(instance.key)
-            words = share.health.message or "no reason given"
-            message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
-            return out_of_sync(subject.share, facts, reason="ShareNotLoaded", message=message)
+            return self._not_loaded(subject.share, facts, share)
+        self._unloaded_since.pop(key, None)
         if observed.nfs is not None:
             self._nfs_read_at[key] = self._clock.monotonic()
         return in_sync(share, facts)
+
+    def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
+        now = self._clock.monotonic()
+        told = any(condition.reason == NOT_LOADED for condition in share.status.conditions)
+        if not told and now - self._unloaded_since.setdefault(share.key, now) < LOADING_PATIENCE_S:
+            message = "the server has the share and does not say yet that it is loaded"
+            return out_of_sync(share, facts, reason=LOADING, message=message, certain=False)
+        words = row.health.message or "no reason given"
+        message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
+        return out_of_sync(share, facts, reason=NOT_LOADED, message=message)
 
     def distrust(self, instance: ObjectKey) -> None:
         """What the server of `instance` listed may not hold any more."""
@@ -83,6 +98,7 @@ class Convergence:
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
         self._nfs_read_at.pop(share, None)
+        self._unloaded_since.pop(share, None)
 
     def _observe(
         self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool

@@ -22,7 +22,7 @@ from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, Ser
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
-from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, Convergence, Subject
+from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Convergence, Subject
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion
 from reconcilers.share.listings import ShareListings
@@ -34,6 +34,9 @@ from reconcilers.share.status import (
     suspended,
     without_instance,
 )
+
+#: How soon to look again at a share that the server does not say yet to have loaded.
+LOADING_LOOK_S = 1.0
 
 
 class ShareReconciler:
@@ -131,6 +134,8 @@ class ShareReconciler:
             findings = out_of_sync(subject.share, known, reason=reason, message=str(error))
         if findings.synced.holds:
             return self._report(subject, findings, RequeueAfter(self._look_every_s))
+        if findings.synced.reason == LOADING:
+            return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
         self._warn_once(subject, findings)
         return self._report(subject, findings, Backoff(findings.synced.reason))
 

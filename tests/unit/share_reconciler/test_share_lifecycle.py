@@ -376,6 +376,8 @@ class TestConflicts:
         payload.rmdir()
         payload.touch()
         key = world.put_share()
+        world.settle(key)
+        world.clock.advance(6)
 
         assert world.settle(key) == Backoff("ShareNotLoaded")
 
@@ -384,6 +386,26 @@ class TestConflicts:
 
         world.put_share(enabled=False)
         assert world.settle(key) == Backoff("ShareNotLoaded")
+        world.reconciler = world.restarted()
+        assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.recorder.reasons() == ["Created", "ShareNotLoaded"]
+
+    def test_a_share_is_not_called_unloaded_before_the_server_had_time_to_say_otherwise(
+        self, world: ShareWorld
+    ) -> None:
+        """Its health is told from a memory of some seconds, which may be older than the loaded share."""
+        payload = world.server.data / "data" / "payload"
+        world.hand.create_local_store("op-payload", store_type="fs", config={"path": "/data/payload"})
+        payload.rmdir()
+        payload.touch()
+        key = world.put_share()
+
+        assert world.settle(key) == RequeueAfter(1)
+        assert world.condition(key, "Synced") == ("Unknown", "Loading")
+        assert world.recorder.reasons() == ["Created"]
+
+        world.clock.advance(5.9)
+        assert world.settle(key) == RequeueAfter(1)
 
     def test_a_disabled_share_that_could_not_be_loaded_says_so_too(self, world: ShareWorld) -> None:
         """It can't be disabled, since the server answers 404 for it; nobody gets in either."""
@@ -392,6 +414,8 @@ class TestConflicts:
         payload.rmdir()
         payload.touch()
         key = world.put_share(enabled=False)
+        world.settle(key)
+        world.clock.advance(6)
 
         assert world.settle(key) == Backoff("ShareNotLoaded")
         assert world.recorder.reasons() == ["Created", "ShareNotLoaded"]
