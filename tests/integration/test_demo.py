@@ -16,7 +16,10 @@ import pytest
 
 from tests.support.eventually import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.places("local", reason="the demo brings a local cluster of its own"),
+]
 
 ROOT = Path(__file__).parents[2]
 #: The issue's limit for the whole run; on a machine of its own it takes a tenth.

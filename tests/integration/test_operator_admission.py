@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.localcluster.cluster import LocalCluster
 from informers.client import Client
 from informers.errors import Invalid
 from informers.resource import Resource
 from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
 from tests.support.acceptance import World, world_of_its_own
+from tests.support.place import Place
 
 pytestmark = pytest.mark.integration
 
@@ -175,7 +175,7 @@ def test_a_name_that_nothing_can_be_named_after_is_refused(
     ],
 )
 def test_kubectl_refuses_a_field_that_is_none(
-    cluster: LocalCluster, world: World, tmp_path: Path, resource: Resource, spec: Spec, field: str
+    cluster: Place, world: World, tmp_path: Path, resource: Resource, spec: Spec, field: str
 ) -> None:
     """A typo must not be dropped in silence; kubectl asks the API server to be strict."""
     metadata = {"name": "typo", "namespace": world.namespace}

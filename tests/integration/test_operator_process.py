@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from dittofs_operator.program import Program
-from hack.localcluster.cluster import LocalCluster
 from informers.client import Client
 from informers.resource import Resource
 from reconcilers.api.resources import (
@@ -31,7 +30,8 @@ from reconcilers.api.resources import (
 )
 from tests.support.acceptance import PATIENCE_S, World
 from tests.support.eventually import eventually
-from tests.support.operator_process import PROGRAM, OperatorProcess, operator_process
+from tests.support.operator_process import PROGRAM, OperatorProcess, may_lead_in, operator_process
+from tests.support.place import Place
 
 pytestmark = pytest.mark.integration
 
@@ -82,12 +82,13 @@ def world(client: Client, namespace: str) -> World:
 
 
 @pytest.fixture
-def run(cluster: LocalCluster, namespace: str, tmp_path: Path) -> Run:
+def run(cluster: Place, client: Client, namespace: str, tmp_path: Path) -> Run:
     """Starts an operator whose Lease is in the test's namespace; its log is named by the first argument."""
+    may_lead_in(namespace, cluster, client)
 
     def start(name: str, *flags: str) -> AbstractContextManager[OperatorProcess]:
         log = tmp_path / f"{name}.log"
-        return operator_process(cluster.kubeconfig, log, lease_namespace=namespace, flags=(*SHORT, *flags))
+        return operator_process(cluster.operator_kubeconfig, log, lease_namespace=namespace, flags=(*SHORT, *flags))
 
     return start
 
@@ -244,7 +245,7 @@ def test_without_an_api_server_it_lives_is_not_ready_and_ends_when_asked(nobody_
         (("--lease-duration=5s", "--renew-deadline=10s"), "must exceed renew deadline"),
     ],
 )
-def test_a_wrong_flag_is_one_clear_line_and_2(cluster: LocalCluster, flags: tuple[str, ...], words: str) -> None:
+def test_a_wrong_flag_is_one_clear_line_and_2(cluster: Place, flags: tuple[str, ...], words: str) -> None:
     done = subprocess.run(
         [PROGRAM, "run", f"--kubeconfig={cluster.kubeconfig}", "--metrics-address=0", *flags],
         capture_output=True,

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from hack.localcluster.cluster import LocalCluster
 from informers.client import Client
 from reconcilers.api.resources import (
     CONFIG_MAP,
@@ -29,7 +28,8 @@ from reconcilers.api.resources import (
 )
 from tests.support.acceptance import PATIENCE_S, World
 from tests.support.eventually import eventually
-from tests.support.operator_process import OperatorProcess, operator_process
+from tests.support.operator_process import OperatorProcess, may_lead_in, operator_process
+from tests.support.place import Place
 
 pytestmark = pytest.mark.integration
 
@@ -48,10 +48,11 @@ PUBLIC = (
 
 
 @pytest.fixture
-def talkative(cluster: LocalCluster, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
+def talkative(cluster: Place, client: Client, namespace: str, tmp_path: Path) -> Iterator[OperatorProcess]:
     """An operator that logs all it can."""
+    may_lead_in(namespace, cluster, client)
     with operator_process(
-        cluster.kubeconfig, tmp_path / "log", lease_namespace=namespace, flags=("--log-level=debug",)
+        cluster.operator_kubeconfig, tmp_path / "log", lease_namespace=namespace, flags=("--log-level=debug",)
     ) as running:
         running.until_leading()
         yield running

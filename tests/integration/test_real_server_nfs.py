@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import yaml
@@ -25,9 +24,12 @@ from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD, SERVICE
 from tests.support.acceptance import PATIENCE_S, USER, World
 from tests.support.eventually import eventually
 from tests.support.operator_process import operator_process
-from tests.support.real_server import dfs_or_skip
+from tests.support.real_server import REQUIRE_VARIABLE
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.places("local", reason="it has a local cluster of its own, whose pods run the real server"),
+]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 DEFINITION = Resource(
@@ -75,20 +77,10 @@ class Mount:
         return done.stdout
 
 
-def skip_or_fail(reason: str) -> NoReturn:
-    if os.environ.get("REQUIRE_REAL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
-def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+def real_cluster(dfs_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A cluster of its own whose pods run the real server."""
-    try:
-        binary = dfs_or_skip()
-    except pytest.skip.Exception as skipped:
-        skip_or_fail(str(skipped))
-    with LocalCluster(tmp_path_factory.mktemp("real"), dfs_binary=binary) as running:
+    with LocalCluster(tmp_path_factory.mktemp("real"), dfs_binary=dfs_binary) as running:
         yield running
     assert running.leftovers() == []
 
@@ -118,7 +110,10 @@ def world(real_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) 
 def scratch(tmp_path: Path) -> Path:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        skip_or_fail(f"no {', '.join(missing)}: install libnfs-utils")
+        reason = f"no {', '.join(missing)}: install libnfs-utils"
+        if os.environ.get(REQUIRE_VARIABLE) == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
     return tmp_path
 
 

@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from hack.localcluster.resources import NAMESPACE
 from informers.client import Client
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
@@ -24,9 +26,8 @@ from tests.support.eventually import eventually
 #: A start takes the kubelet's probes, a stop the server's shutdown.
 PATIENCE_S = 30.0
 USER = "acceptance-tests"
-NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(Random().randrange(1_000_000))
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class World:
         def reached() -> bool:
             found = self.get(resource, name)
             status = found.get("status") or {}
-            newest = status.get("observedGeneration") == found["metadata"]["generation"]
+            newest = bool(status.get("observedGeneration") == found["metadata"]["generation"])
             assert status.get("phase") == phase, status
             return newest
 
@@ -147,6 +148,7 @@ def world_of_its_own(client: Client) -> Iterator[World]:
     """A namespace for several tests that share what is in it."""
     name = f"acceptance-{next(_numbers)}"
     client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, field_manager=USER)
+    eventually(lambda: client.get(NAMESPACE, ObjectKey("", name))["status"]["phase"] == "Active", timeout_s=5)
     yield World(client, name)
     client.delete(NAMESPACE, ObjectKey("", name))
 

@@ -14,8 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.acceptance import Metrics
+import yaml
+
+from hack.controlplane.resources import ROLE, ROLE_BINDING
+from informers.client import Client
+from tests.support.acceptance import USER, Metrics
 from tests.support.eventually import eventually
+from tests.support.place import MANIFESTS, Place, PlaceName
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dittofs-operator"
 START_S = 20.0
@@ -73,6 +78,16 @@ class OperatorProcess:
 
     def log_tail(self) -> str:
         return self.log.read_text()[-2000:]
+
+
+def may_lead_in(namespace: str, place: Place, client: Client) -> None:
+    """Let the operator's identity have its Lease in `namespace`, as its Role lets it in the operator's own."""
+    if place.name is PlaceName.LOCAL:
+        return  # everybody may do everything there
+    for file, resource in (("leader-role", ROLE), ("leader-binding", ROLE_BINDING)):
+        manifest = yaml.safe_load((MANIFESTS / "rbac" / f"{file}.yaml").read_text())
+        manifest["metadata"]["namespace"] = namespace
+        client.create(resource, manifest, field_manager=USER)
 
 
 @contextlib.contextmanager
