@@ -129,15 +129,19 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 def api_error(status: int, body: Mapping[str, Any], *, retry_after_s: float | None = None) -> ApiError:
     """The exception for an answer with HTTP `status` and the Status object `body`; empty when it was no JSON."""
     reason = str(body.get("reason") or "")
-    details = body.get("details") or {}
+    details = body.get("details")
+    details = details if isinstance(details, Mapping) else {}
     kind: type[ApiError] = _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
     if kind is Conflict and reason == "AlreadyExists":
         kind = AlreadyExists
-    if retry_after_s is None and details.get("retryAfterSeconds"):
-        retry_after_s = float(details["retryAfterSeconds"])
+    told_s = details.get("retryAfterSeconds")
+    if retry_after_s is None and isinstance(told_s, int) and told_s > 0:
+        retry_after_s = float(told_s)
+    listed = details.get("causes")
     causes = tuple(
         Cause(str(cause.get("field") or ""), str(cause.get("reason") or ""), str(cause.get("message") or ""))
-        for cause in details.get("causes") or ()
+        for cause in (listed if isinstance(listed, list) else ())
+        if isinstance(cause, Mapping)
     )
     message = str(body.get("message") or f"the API server answered {status}")
     return kind(status, reason, message, causes=causes, retry_after_s=retry_after_s)

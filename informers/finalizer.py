@@ -40,7 +40,10 @@ class Finalizer:
         return self._name in (obj["metadata"].get("finalizers") or ())
 
     def add(self, obj: View) -> Manifest | None:
-        """Put it on `obj`, and give the object as it is then; None when it was changed meanwhile: read it again."""
+        """Put it on `obj`, and give the object as it is then; None when it was changed meanwhile: read it again.
+
+        Raises the `ClientError` of a refusal for any other reason; so does `drop`.
+        """
         if obj["metadata"].get("finalizers"):
             return self._patch(obj, {"op": "add", "path": "/metadata/finalizers/-", "value": self._name})
         return self._patch(obj, {"op": "add", "path": "/metadata/finalizers", "value": [self._name]})
@@ -59,5 +62,10 @@ class Finalizer:
             return self._client.json_patch(
                 self._resource, ObjectKey.of(obj), [unchanged, operation], field_manager=self._field_manager
             )
-        except (Conflict, Invalid):  # a failed `test` is a 422 on kube-apiserver
+        except Conflict:
+            return None
+        except Invalid as error:
+            # A failed `test` is a 422 without causes on kube-apiserver; to read again cures no other one.
+            if error.causes:
+                raise
             return None

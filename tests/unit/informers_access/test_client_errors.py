@@ -267,3 +267,21 @@ def test_many_threads_share_a_client(server: ScriptedServer, client: Client) -> 
         thread.join()
 
     assert sorted(seen) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"details": "no object"},
+        {"details": {"causes": "none"}},
+        {"details": {"causes": ["none"]}},
+        {"details": {"retryAfterSeconds": "soon"}},
+    ],
+)
+def test_a_refusal_whose_details_are_odd_is_a_refusal(
+    server: ScriptedServer, client: Client, garbage: dict[str, object]
+) -> None:
+    server.script("PUT", Answer({"reason": "Odd", "message": "no", **garbage}, status=500))
+
+    with pytest.raises(ServerError, match="Odd: no"):
+        client.replace(CONFIG_MAPS, MANIFEST)

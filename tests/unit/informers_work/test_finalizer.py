@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
-from informers.errors import Conflict, Invalid, NotFound
+from informers.errors import Cause, Conflict, Invalid, NotFound
 from informers.finalizer import Finalizer
 from informers.resource import Manifest, ObjectKey, Resource
 
@@ -83,3 +83,12 @@ def test_a_conflict_means_read_again_and_a_vanished_object_is_let_go() -> None:
     assert finalizer(server).add(server.object) is None
     server.error = NotFound(404, "NotFound", "gone")
     assert finalizer(server).drop(server.object)
+
+
+def test_an_object_that_breaks_a_rule_is_a_failure_and_no_change_meanwhile() -> None:
+    """Read again would never help: the caller has to back off and say so."""
+    server = Server(OURS)
+    server.error = Invalid(422, "Invalid", "spec.x is wrong", causes=(Cause("spec.x", "FieldValueInvalid", "wrong"),))
+
+    with pytest.raises(Invalid):
+        finalizer(server).drop(server.object)
