@@ -245,9 +245,9 @@ class Controller:
                 # No time at all would be a loop at full speed.
                 queue.add_rate_limited(key, cause="requeued")
                 self._metrics.requeued(after=False)
-            case Backoff(reason=reason):
+            case Backoff(reason=reason, at_most_s=at_most_s):
                 self._metrics.failed()
-                delay = queue.add_rate_limited(key, cause=f"retry: {reason}")
+                delay = queue.add_rate_limited(key, cause=f"retry: {reason}", at_most_s=at_most_s)
                 self._logger.warning(
                     "reconcile failed", reason=reason, retry_in_s=round(delay, 3), failures=queue.failures(key)
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -19,9 +20,10 @@ class RequeueAfter:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Failed for `reason`; try again with the key's growing delay."""
+    """Failed for `reason`; try again with the key's growing delay, but in `at_most_s` seconds at the latest."""
 
     reason: str
+    at_most_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ it. Adding merges: the earliest time wins and causes collect. No thread runs ins
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -110,10 +111,10 @@ class WorkQueue(Generic[Key]):
         with self._lock:
             self._add_after(key, seconds, cause)
 
-    def add_rate_limited(self, key: Key, *, cause: str = "") -> float:
-        """Count a failure of `key` and hand it out after its growing delay, which is returned (seconds)."""
+    def add_rate_limited(self, key: Key, *, cause: str = "", at_most_s: float = math.inf) -> float:
+        """Count a failure of `key`, hand it out after its growing delay or `at_most_s`; gives which (seconds)."""
         with self._lock:
-            seconds = self._limiter.delay(key)
+            seconds = min(self._limiter.delay(key), at_most_s)
             self._add_after(key, seconds, cause)
             return seconds
 

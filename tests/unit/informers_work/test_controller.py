@@ -389,3 +389,14 @@ def test_enqueue_after_runs_the_key_when_the_time_has_come() -> None:
     world.script.wait_for_passes(1)
 
     assert world.script.keys == [A]
+
+
+def test_a_back_off_grows_no_further_than_it_says() -> None:
+    world = started(Script(*[Backoff("x", at_most_s=3)] * 4), FakeSource(thing("a")))
+    for delay in (1, 2, 3):
+        world.script.wait_for_passes(1)
+        world.idle()
+        world.clock.advance(delay)
+    world.script.wait_for_passes(1)
+
+    assert len(world.script.keys) == 4
