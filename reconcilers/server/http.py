@@ -5,11 +5,11 @@ Errors come as problem+json from handlers and as plain text from the middleware 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import orjson
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
@@ -77,7 +77,7 @@ class HttpTransport:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        encoded = None if body is None else json.dumps(body).encode()
+        encoded = None if body is None else orjson.dumps(body)
         try:
             response = self._pool.urlopen(
                 method, path, body=encoded, headers=headers, redirect=False, retries=False, preload_content=False
@@ -92,12 +92,13 @@ class HttpTransport:
         except (HTTPError, OSError) as error:
             raise ServerUnreachable(f"no answer to {name}: {_in_words(error)}") from error
         if not 200 <= response.status < 300:
-            raise refused(response.status, _detail(response.status, content), call=name)
+            detail = _without_secrets(_detail(response.status, content), body, token)
+            raise refused(response.status, detail, call=name)
         if not content.strip():
             return None
         try:
-            return json.loads(content)
-        except ValueError as error:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError as error:
             raise ServerUnreachable(f"the answer to {name} is not JSON") from error
 
     def close(self) -> None:
@@ -127,11 +128,23 @@ def _in_words(error: Exception) -> str:
     return "the connection broke off"
 
 
+#: Fields of requests whose values are told to nobody but the server.
+_SECRET_FIELDS = ("password", "current_password", "new_password", "refresh_token")
+
+
+def _without_secrets(detail: str, body: Mapping[str, Any] | None, token: str) -> str:
+    """`detail` without what the request held in confidence, should the server repeat it."""
+    for secret in (token, *(str((body or {}).get(field) or "") for field in _SECRET_FIELDS)):
+        if secret:
+            detail = detail.replace(secret, "…")
+    return detail
+
+
 def _detail(status: int, content: bytes) -> str:
     text = content.decode("utf-8", "replace").strip()
     try:
-        problem = json.loads(text)
-    except ValueError:
+        problem = orjson.loads(text)
+    except orjson.JSONDecodeError:
         problem = None
     if isinstance(problem, dict):
         words = [str(problem[field]) for field in ("detail", "hint") if problem.get(field)]

@@ -182,3 +182,43 @@ def test_what_to_do_about_an_answer_is_a_table_with_back_off_for_the_rest() -> N
     assert [status for status in ON_STATUS if reaction(status) is not ON_STATUS[status]] == []
     assert ON_STATUS[401] is Reaction.LOGIN_AGAIN
     assert {reaction(status) for status in (429, 500, 502, 503, 504, 307)} == {Reaction.BACK_OFF}
+
+
+@pytest.mark.parametrize(
+    "body", ['{"expires_in": NaN}', "[" * 100_000, '{"a": 1e999}', "\xff"], ids=["no number", "deep", "huge", "no text"]
+)
+def test_json_that_is_none_by_its_standard_is_unreachable(
+    scripted: ScriptedServer, transport: HttpTransport, body: str
+) -> None:
+    scripted.answer = lambda request: Answer(200, body.encode("latin-1"))
+
+    with pytest.raises(ServerUnreachable, match="not JSON"):
+        transport.call("GET", "/x")
+
+
+def test_a_deep_refusal_is_a_refusal(scripted: ScriptedServer, transport: HttpTransport) -> None:
+    scripted.answer = lambda request: Answer(500, b"[" * 100_000)
+
+    with pytest.raises(ServerRefused):
+        transport.call("GET", "/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/auth/login", {"username": "admin", "password": "hush-hush"}),
+        ("/api/v1/users/me/password", {"current_password": "hush-hush", "new_password": "hush-hush"}),
+        ("/api/v1/auth/refresh", {"refresh_token": "hush-hush"}),
+    ],
+)
+def test_a_server_that_repeats_a_secret_is_not_quoted(
+    scripted: ScriptedServer, transport: HttpTransport, path: str, body: dict[str, str]
+) -> None:
+    scripted.answer = lambda request: plain(400, 'bad body {"password": "hush-hush"} of bearer t0k3n')
+
+    with pytest.raises(ServerRefused) as raised:
+        transport.call("POST", path, body, token="t0k3n")
+
+    assert "hush" not in str(raised.value)
+    assert "t0k3n" not in str(raised.value)
+    assert "bad body" in str(raised.value)
