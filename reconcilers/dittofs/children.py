@@ -21,7 +21,7 @@ from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.facts import PodFacts, Problem, pod_facts
 from reconcilers.dittofs.observe import observed_claim
 from reconcilers.dittofs.ownership import Whose, whose
-from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.report import Report, first_line
 from reconcilers.dittofs.reset import reset_operations
 
 
@@ -62,12 +62,14 @@ class Children:
                         return
                     case Whose.OURS:
                         pass
+            elif child.resource == STATEFUL_SET and self._has_foreign_claim(instance, report):
+                return  # Its pod would write into somebody else's volume.
             try:
                 applied = self._ensure(child, live)
             except Invalid as error:
                 if child.resource != STATEFUL_SET:
                     raise
-                report.config_problems.append(Problem("PodTemplateInvalid", error.message))
+                report.config_problems.append(Problem("PodTemplateInvalid", first_line(error.message)))
                 return
             report.children[child.resource, child.key] = self._newest(instance, child, live, applied)
             if first and live is not None and child.resource == PERSISTENT_VOLUME_CLAIM:
@@ -94,6 +96,9 @@ class Children:
         with self._lock:
             self._wanted.pop(uid, None)
             self._written.pop(uid, None)
+
+    def _has_foreign_claim(self, instance: DittoFS, report: Report) -> bool:
+        return any(report.is_foreign(PERSISTENT_VOLUME_CLAIM, name) for name, _ in claimed(instance))
 
     def _live(self, child: Child) -> View | None:
         cached = self._caches.of(child.resource).get(child.key)

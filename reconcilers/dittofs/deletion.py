@@ -6,11 +6,11 @@ Under Retain nothing may own them when the DittoFS goes, or they would go with i
 from __future__ import annotations
 
 from informers.errors import NotFound
-from informers.resource import Manifest, ObjectKey, Resource
+from informers.resource import Manifest, ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS, VolumeRetention
-from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, SECRET
+from reconcilers.api.resources import DITTOFS, PERSISTENT_VOLUME_CLAIM, SECRET
 from reconcilers.dittofs.ownership import Whose, controller_of, whose
 from reconcilers.dittofs.report import Report
 
@@ -24,6 +24,14 @@ def keepsakes(instance: DittoFS) -> tuple[tuple[Resource, ObjectKey], ...]:
         *((PERSISTENT_VOLUME_CLAIM, ObjectKey(namespace, claim)) for claim in claims),
         *((SECRET, ObjectKey(namespace, secret)) for secret in secrets),
     )
+
+
+def leaving_instance(view: View) -> DittoFS:
+    """What of `view` its deletion needs: an object that another version of ours let in must not stay for ever."""
+    retention = (view.get("spec") or {}).get("volumeRetention")
+    spec = {"volumeRetention": retention} if retention == VolumeRetention.DELETE else {}
+    head = {"apiVersion": DITTOFS.api_version, "kind": DITTOFS.kind}
+    return DittoFS.from_view({**head, "metadata": view["metadata"], "spec": spec})
 
 
 def settle_keepsakes(instance: DittoFS, client: ApiClient, report: Report) -> list[str]:

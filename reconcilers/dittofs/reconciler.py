@@ -30,7 +30,7 @@ from reconcilers.builders.inputs import BuildFacts, PodInputs
 from reconcilers.builders.services import parts
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
-from reconcilers.dittofs.deletion import settle_keepsakes
+from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
 from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force
 from reconcilers.dittofs.report import Report
@@ -39,7 +39,6 @@ from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
 from reconcilers.dittofs.status import Assessment
-from reconcilers.dittofs.status_writer import StatusWriter
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.caches import BY_INSTANCE, instance_index_value
@@ -89,7 +88,7 @@ class DittoFSReconciler:
             client=client, secrets=caches.secrets, reader=SecretReader(client=client, secrets=caches.secrets)
         )
         self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=self._keeper)
-        self._reporter = Reporter(caches=caches, recorder=recorder, status=StatusWriter(client=client, clock=clock))
+        self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
         self._unsettled_looks: dict[ObjectKey, int] = {}
@@ -103,7 +102,9 @@ class DittoFSReconciler:
         try:
             instance = DittoFS.from_view(view)
         except InvalidObject as error:
-            return Terminal(str(error))
+            if not view["metadata"].get("deletionTimestamp"):
+                return Terminal(str(error))
+            instance = leaving_instance(view)
         self._know(key, instance.metadata.uid)
         if instance.deleting:
             return self._finalize(view, instance)
@@ -179,7 +180,8 @@ class DittoFSReconciler:
 
     def _result(self, instance: DittoFS, assessment: Assessment, report: Report) -> Result:
         if report.failures:
-            return Backoff("; ".join(report.failures))
+            # The server is looked at as often as ever: a child that stays refused must not hide how it is.
+            return Backoff("; ".join(report.failures), at_most_s=self._poll_interval_s)
         if report.stale:
             _log.info("somebody else wrote first", what=report.stale)
             return RequeueAfter(STALE_S)

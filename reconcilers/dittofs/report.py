@@ -46,6 +46,10 @@ class Report:
         """The problem to tell of: the first."""
         return self.config_problems[0] if self.config_problems else None
 
+    def is_foreign(self, resource: Resource, name: str) -> bool:
+        """Whether the name of this child belongs to an object that is not ours."""
+        return f"{resource.kind} {name}" in self.conflicts
+
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         """A step about `what`, whose refusal by the API server ends the step but not the pass.
@@ -60,4 +64,9 @@ class Report:
             if any(cause.reason == NAMESPACE_TERMINATING for cause in error.causes):
                 self.stale.append(f"{what}: the namespace is being deleted")
                 return
-            self.failures.append(f"{what}: {error}")
+            self.failures.append(f"{what}: {first_line(str(error))}")
+
+
+def first_line(text: str) -> str:
+    """What says it all: kube-apiserver adds whole differences of objects to some refusals."""
+    return text.partition("\n")[0]

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from informers.errors import NotFound
+from informers.clock import Clock
+from informers.errors import Conflict, NotFound
 from informers.resource import ObjectKey, View
 from reconcilers import names
-from reconcilers.access import Recorder
+from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.dittofs_status import DittoFSPhase
-from reconcilers.api.resources import STATEFUL_SET
+from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
+from reconcilers.api.resources import DITTOFS, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
 from reconcilers.builders.inputs import PodInputs
+from reconcilers.conditions import to_status
 from reconcilers.dittofs.announce import Announcement, deeds, news
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
@@ -22,8 +24,8 @@ from reconcilers.dittofs.facts import ServerFacts, stateful_set_facts
 from reconcilers.dittofs.observe import running_version, unloaded_shares
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
-from reconcilers.dittofs.status_writer import StatusWriter
 from reconcilers.share.declared import DeclaredShare
+from reconcilers.status_writer import StatusWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class Subject:
 class Reporter:
     """Tells of passes, in the status of their objects and by events."""
 
-    def __init__(self, *, caches: DittoFSCaches, recorder: Recorder, status: StatusWriter) -> None:
+    def __init__(self, *, caches: DittoFSCaches, client: ApiClient, recorder: Recorder, clock: Clock) -> None:
         self._caches = caches
         self._recorder = recorder
-        self._status = status
+        self._clock = clock
+        self._status = StatusWriter(client=client, resource=DITTOFS, conditions=frozenset(DittoFSCondition))
 
     def tell(
         self,
@@ -60,7 +63,11 @@ class Reporter:
         nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
         stopped = assessment.phase is DittoFSPhase.STOPPED
         version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
-        fields = {
+        generation = instance.metadata.generation
+        status = {
+            "observedGeneration": generation,
+            "ready": assessment.ready,
+            "phase": assessment.phase.value,
             "apiReachable": api_reachable(observed),
             "endpoint": nfs_address,
             "endpoints": endpoints,
@@ -69,12 +76,21 @@ class Reporter:
             "configHash": inputs.config_hash if inputs else "",
             "shares": len(subject.declared),
             "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
+            "conditions": to_status(
+                assessment.conditions,
+                previous=before.get("conditions") or (),
+                observed_generation=generation,
+                now=self._clock.now(),
+            ),
         }
         self._announce(subject.view, deeds(report))
         try:
-            self._status.write(subject.view, instance, assessment, fields)
+            self._status.write(subject.view, status)
         except NotFound:
             return assessment  # Deleted meanwhile: nobody is left to read it.
+        except Conflict as error:
+            report.stale.append(f"status: {error.message}")
+            return assessment
         self._announce(subject.view, news(before, assessment, endpoint=nfs_address))
         return assessment
 

@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from informers.errors import NotFound
+from informers.recent import Recent
 from informers.resource import ObjectKey, View
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.resources import SECRET
+
+#: Values of which a digest is remembered: two or three an instance.
+MEMORY_SIZE = 10_000
 
 
 class SecretProblem(Exception):
@@ -39,7 +43,7 @@ class SecretReader:
         self._client = client
         self._secrets = secrets
         self._lock = threading.Lock()
-        self._known: dict[tuple[ObjectKey, str], tuple[tuple[str, str], SecretValue | str]] = {}
+        self._known: Recent[tuple[ObjectKey, str], tuple[tuple[str, str], SecretValue | str]] = Recent(MEMORY_SIZE)
 
     def look(self, secret: ObjectKey, data_key: str, *, view: View | None = None) -> SecretValue:
         """What is known of the value `data_key` of `secret`; sends a request only after the Secret has changed.
@@ -50,7 +54,7 @@ class SecretReader:
         view = self._secrets.get(secret) if view is None else view
         if view is None:
             with self._lock:
-                self._known.pop((secret, data_key), None)
+                self._known.forget((secret, data_key))
             raise SecretProblem(_absent(secret, data_key))
         version = _version(view)
         with self._lock:
@@ -58,7 +62,7 @@ class SecretReader:
         if known is None or known[0] != version:
             known = self._read(secret, data_key)
             with self._lock:
-                self._known[secret, data_key] = known
+                self._known.put((secret, data_key), known)
         found = known[1]
         if isinstance(found, str):
             raise SecretProblem(found)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from informers.errors import ApiError
 from informers.resource import ObjectKey
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 
 
@@ -27,7 +29,7 @@ class ServerAccess:
     def open(self, instance: DittoFS) -> ServerSession:
         """The session with the server of `instance`, which must be reachable (see `is_reachable`). Sends nothing.
 
-        Raises CredentialsMissing, or a `ClientError` when its Secret can't be read.
+        Raises CredentialsMissing, also when the API server refuses to give them, or Unreachable.
         """
         endpoint = instance.status.endpoints.api
         if endpoint is None:
@@ -35,11 +37,15 @@ class ServerAccess:
         # The address rather than the name: it works outside the cluster's DNS too, and the name goes as Host.
         address = _bracketed(endpoint.cluster_ip or endpoint.host)
         host = names.service_host(names.api_service(instance.metadata.name), instance.metadata.namespace)
+        try:
+            credentials = self._credentials.get(instance.key)
+        except ApiError as error:
+            raise CredentialsMissing(f"the admin Secret can't be read: {error}") from error
         return self._sessions.get(
             instance.key,
             base_url=f"http://{address}:{endpoint.port}",
             host=host,
-            credentials=self._credentials.get(instance.key),
+            credentials=credentials,
         )
 
 

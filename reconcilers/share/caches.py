@@ -9,6 +9,8 @@ from informers.event import Added, Event, Updated, states
 from informers.mapper import Mapper
 from informers.resource import ObjectKey, View
 from reconcilers.access import Cache
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
 from reconcilers.share.declared import instance_name, share_path
 
 #: Indexes that the informer of DittoFSShares must have: see `SHARE_INDEXERS`.
@@ -27,6 +29,12 @@ class ShareCaches:
 def instance_key(share: View) -> ObjectKey:
     """The key of the DittoFS that `share` belongs to."""
     return ObjectKey(str(share["metadata"].get("namespace") or ""), instance_name(share))
+
+
+def instance_of(share: DittoFSShare, caches: ShareCaches) -> DittoFS | None:
+    """The DittoFS of `share`, None when there is none. Raises InvalidObject."""
+    view = caches.instances.get(ObjectKey(share.metadata.namespace, share.spec.instance_ref.name))
+    return None if view is None else DittoFS.from_view(view)
 
 
 def instance_index_value(instance: ObjectKey) -> str:

@@ -15,19 +15,31 @@ from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.common import InvalidObject
+from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import NotFound, ServerError
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import ServerAccess, is_reachable
-from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
+from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 
 #: How long an unreachable server may hold a deleted DittoFSShare, from its deletionTimestamp on.
 PATIENCE_S = 60.0
 #: How often it is tried until then; even steps, so that the end is not overshot by a grown delay.
 RETRY_EVERY_S = 5.0
+
+
+def leaving_share(view: View) -> DittoFSShare:
+    """What of `view` its deletion needs: an object that another version of ours let in must not stay for ever."""
+    spec, status = view.get("spec") or {}, view.get("status") or {}
+    needed = {
+        "spec": {field: spec[field] for field in ("instanceRef", "path") if field in spec},
+        "status": {"shareID": str(status.get("shareID") or "")},
+    }
+    head = {"apiVersion": DITTOFS_SHARE.api_version, "kind": DITTOFS_SHARE.kind}
+    return DittoFSShare.from_view({**head, "metadata": view["metadata"], **needed})
 
 
 class Deletion:
@@ -49,11 +61,16 @@ class Deletion:
         self._access = access
         self._clock = clock
         self._report = report
+        self._waiting_since: dict[ObjectKey, float] = {}
 
-    def step(self, view: View, share: DittoFSShare, instance: DittoFS | None) -> Result:
+    def step(self, view: View, share: DittoFSShare) -> Result:
         """One attempt to let `share` go."""
         if not self._finalizer.is_on(view):
             return Done()
+        try:
+            instance = instance_of(share, self._caches)
+        except InvalidObject as error:
+            return self._wait(view, share, str(error))
         if instance is None or instance.deleting or self._has_heir(share):
             return self._let_go(view)
         try:
@@ -63,6 +80,10 @@ class Deletion:
         except (ServerError, CredentialsMissing) as error:
             return self._wait(view, share, str(error))
         return self._let_go(view)
+
+    def forget(self, share: ObjectKey) -> None:
+        """Drop what was remembered of a share that is gone."""
+        self._waiting_since.pop(share, None)
 
     def _disable(self, view: View, share: DittoFSShare, session: ServerSession) -> None:
         row = session.share(share.path)
@@ -93,8 +114,7 @@ class Deletion:
         return any(not other["metadata"].get("deletionTimestamp") for other in same_path)
 
     def _wait(self, view: View, share: DittoFSShare, reason: str) -> Result:
-        asked_at = datetime.fromisoformat(share.metadata.deletion_timestamp or "")
-        left_s = PATIENCE_S - (self._clock.now() - asked_at).total_seconds()
+        left_s = PATIENCE_S - self._waited_s(share)
         if left_s > 0:
             self._report(view, share, f"the share can't be disabled on the server: {reason}")
             return RequeueAfter(min(RETRY_EVERY_S, left_s))
@@ -104,6 +124,13 @@ class Deletion:
         )
         self._recorder.warning(view, "ServerUnreachableLeftBehind", note)
         return self._let_go(view)
+
+    def _waited_s(self, share: DittoFSShare) -> float:
+        # By both clocks: the wall clock outlives a restart of ours, the other one holds when the two machines disagree.
+        now = self._clock.monotonic()
+        waited_s = now - self._waiting_since.setdefault(share.key, now)
+        asked_at = datetime.fromisoformat(share.metadata.deletion_timestamp or "")
+        return max(waited_s, (self._clock.now() - asked_at).total_seconds())
 
     def _let_go(self, view: View) -> Result:
         return Done() if self._finalizer.drop(view) else Backoff("the object changed meanwhile")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from informers.clock import Clock
 from informers.resource import ObjectKey
+from reconcilers.server.errors import ServerError
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 
@@ -25,12 +26,18 @@ class ShareListings:
         """The shares of the server of `instance` by name. Raises a `ServerError` when it has to ask and can't."""
         with self._lock:
             entry = self._entries.setdefault(instance, _Entry())
+        asked_at = self._clock.monotonic()
         with entry.lock:  # held over the call, so that a thousand waking shares make one
+            if entry.failure is not None and entry.failed_at >= asked_at and entry.session is session:
+                raise entry.failure  # Another timeout for each who waited would hold all workers for long.
             now = self._clock.monotonic()
             if entry.shares is None or entry.session is not session or now - entry.read_at >= self._max_age_s:
-                entry.shares = None
-                entry.shares = {share.name: share for share in session.shares()}
-                entry.session = session
+                entry.session, entry.shares, entry.failure = session, None, None
+                try:
+                    entry.shares = {share.name: share for share in session.shares()}
+                except ServerError as error:
+                    entry.failure, entry.failed_at = error, self._clock.monotonic()
+                    raise
                 entry.read_at = now
             return entry.shares
 
@@ -55,3 +62,5 @@ class _Entry:
     session: ServerSession | None = None
     shares: Mapping[str, Share] | None = None
     read_at: float = 0.0
+    failure: ServerError | None = None
+    failed_at: float = 0.0

@@ -6,11 +6,11 @@ The server is polled, since it can't be watched: one list call per instance serv
 from __future__ import annotations
 
 from informers.clock import Clock
+from informers.errors import Conflict as ObjectConflict
 from informers.errors import NotFound as ObjectNotFound
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
-from informers.view import thaw
 from reconcilers import names
 from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.common import InvalidObject
@@ -21,22 +21,26 @@ from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable
-from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, path_index_value
+from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Convergence, Subject
 from reconcilers.share.declared import path_winners
-from reconcilers.share.deletion import Deletion
+from reconcilers.share.deletion import Deletion, leaving_share
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
     out_of_sync,
-    status_manifest,
     suspended,
+    wanted_status,
     without_instance,
 )
+from reconcilers.status_writer import StatusWriter
 
 #: How soon to look again at a share that the server does not say yet to have loaded.
 LOADING_LOOK_S = 1.0
+
+#: How soon to look again at an object that was made anew meanwhile.
+STALE_S = 1.0
 
 
 class ShareReconciler:
@@ -55,7 +59,7 @@ class ShareReconciler:
         deep_poll_interval_s: float = DEEP_POLL_INTERVAL_S,
     ) -> None:
         self._caches = caches
-        self._client = client
+        self._status = StatusWriter(client=client, resource=DITTOFS_SHARE, conditions=frozenset(ShareCondition))
         self._recorder = recorder
         self._clock = clock
         # A list may be as old as one look is from the next, so both are half of what a repair may take.
@@ -82,17 +86,21 @@ class ShareReconciler:
         view = self._caches.shares.get(key)
         if view is None:
             self._convergence.forget(key)
+            self._deletion.forget(key)
+            self._status.forget(key)
             return Done()
+        known = {**view, "status": self._status.last(view)}
         try:
-            subject = Subject(view, DittoFSShare.from_view(view))
-            instance = self._instance_of(subject.share)
+            share = DittoFSShare.from_view(known)
+            if not share.deleting:
+                return self._reconcile(Subject(view, share), instance_of(share, self._caches))
         except InvalidObject as error:
-            return Terminal(str(error))
-        if subject.share.deleting:
-            result = self._deletion.step(view, subject.share, instance)
-            self._convergence.distrust(_instance_key(subject.share))  # after: it may have disabled the share
-            return result
-        return self._reconcile(subject, instance)
+            if not view["metadata"].get("deletionTimestamp"):
+                return Terminal(str(error))
+            share = leaving_share(known)
+        result = self._deletion.step(view, share)
+        self._convergence.distrust(_instance_key(share))  # after: it may have disabled the share
+        return result
 
     def _reconcile(self, subject: Subject, instance: DittoFS | None) -> Result:
         share = subject.share
@@ -154,10 +162,6 @@ class ShareReconciler:
         self._warn_once(subject, findings)
         return self._report(subject, findings, Terminal("PathConflict"))
 
-    def _instance_of(self, share: DittoFSShare) -> DittoFS | None:
-        view = self._caches.instances.get(_instance_key(share))
-        return None if view is None else DittoFS.from_view(view)
-
     def _warn_once(self, subject: Subject, findings: Findings) -> None:
         before = next((c for c in subject.share.status.conditions if c.type == ShareCondition.SYNCED), None)
         now = findings.synced
@@ -169,14 +173,12 @@ class ShareReconciler:
         self._report(Subject(view, share), findings, Done())
 
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
-        manifest = status_manifest(subject.share, findings, now=self._clock.now())
-        if manifest["status"] != thaw(subject.view.get("status") or {}):
-            try:
-                self._client.apply(
-                    DITTOFS_SHARE, manifest, field_manager=names.FIELD_MANAGER, force=True, subresource="status"
-                )
-            except ObjectNotFound:
-                return Done()
+        try:
+            self._status.write(subject.view, wanted_status(subject.share, findings, now=self._clock.now()))
+        except ObjectNotFound:
+            return Done()
+        except ObjectConflict:
+            return RequeueAfter(STALE_S)
         return result
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from informers.resource import Manifest
 from reconcilers.api.common import ConditionStatus
-from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
 from reconcilers.server.rows import HEALTHY, Share
@@ -107,12 +105,12 @@ def settled(share: DittoFSShare) -> bool:
     )
 
 
-def status_manifest(share: DittoFSShare, findings: Findings, *, now: datetime) -> Manifest:
-    """What to apply to the status subresource of `share`."""
+def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> dict[str, Any]:
+    """The status of `share` after a pass that found `findings`."""
     parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
     facts = findings.facts
-    status: dict[str, Any] = {
+    return {
         "observedGeneration": share.metadata.generation,
         "ready": ready.holds,
         "phase": findings.phase.value,
@@ -127,10 +125,4 @@ def status_manifest(share: DittoFSShare, findings: Findings, *, now: datetime) -
             observed_generation=share.metadata.generation,
             now=now,
         ),
-    }
-    return {
-        "apiVersion": DITTOFS_SHARE.api_version,
-        "kind": DITTOFS_SHARE.kind,
-        "metadata": {"name": share.metadata.name, "namespace": share.metadata.namespace},
-        "status": status,
     }

@@ -8,7 +8,8 @@ import pytest
 
 from informers.errors import Forbidden
 from informers.resource import Manifest
-from informers.result import Backoff, Done
+from informers.result import Backoff, Done, Terminal
+from informers.view import freeze, thaw
 from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
@@ -18,7 +19,7 @@ from reconcilers.api.resources import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
-from tests.support.dittofs_world import NAMESPACE, World
+from tests.support.dittofs_world import DEMO, NAMESPACE, World
 
 KEPT = {
     "Secret demo-jwt-secret",
@@ -159,3 +160,35 @@ def test_data_that_can_t_be_settled_holds_the_object_and_says_so(world: World) -
     world.operator.refused.clear()
     assert world.reconcile() == Done()
     assert not world.exists(DITTOFS, "demo")
+
+
+def spoil(world: World) -> None:
+    """A value that only a newer version of the API knows, as after the operator went back a version."""
+    view = world.stores[DITTOFS].get(DEMO)
+    assert view is not None
+    manifest = thaw(view)
+    manifest["spec"]["logging"] = {"level": "TRACE"}
+    world.stores[DITTOFS].remove(view)
+    world.stores[DITTOFS].put(freeze(manifest))
+
+
+@pytest.mark.parametrize("retention", ["Retain", "Delete"])
+def test_an_object_that_does_not_fit_the_model_can_still_be_deleted(world: World, retention: str) -> None:
+    world.run(volumeRetention=retention)
+    world.delete(DITTOFS, "demo")
+    world.sync()
+    spoil(world)
+
+    assert world.reconcile(sync=False) == Done()
+
+    assert not world.exists(DITTOFS, "demo")
+    assert world.exists(PERSISTENT_VOLUME_CLAIM, "demo-payload") is (retention == "Retain")
+    assert owners(world) == []
+
+
+def test_an_object_that_does_not_fit_the_model_is_left_alone(world: World) -> None:
+    world.run()
+    world.sync()
+    spoil(world)
+
+    assert isinstance(world.reconcile(sync=False), Terminal)

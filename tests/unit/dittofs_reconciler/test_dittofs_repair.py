@@ -218,12 +218,13 @@ def test_a_pod_template_that_the_api_server_refuses_is_told_and_the_rest_goes_on
 
 
 def test_a_child_that_is_refused_leaves_the_others_and_the_status(world: World) -> None:
+    """The server is still looked at as often as ever."""
     world.create_dittofs()
     world.operator.refused["/services/demo-headless"] = Forbidden(403, "Forbidden", "not allowed")
 
     result = world.reconcile()
 
-    assert result == Backoff("Service demo-headless: Forbidden: not allowed")
+    assert result == Backoff("Service demo-headless: Forbidden: not allowed", at_most_s=POLL_S)
     assert world.exists(STATEFUL_SET, "demo")
     assert world.condition("Degraded") == ("True", "ApplyFailed")
 
@@ -274,3 +275,32 @@ def substance(world: World, resource: Resource, name: str) -> dict[str, Any]:
     live = world.get(resource, name)
     metadata = {key: live["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
     return {**{key: value for key, value in live.items() if key not in ("metadata", "status")}, "metadata": metadata}
+
+
+def test_no_pod_is_made_for_a_claim_that_is_not_ours(world: World) -> None:
+    """It would write the server's data into somebody else's volume."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "demo-payload", "namespace": NAMESPACE}
+    world.create(PERSISTENT_VOLUME_CLAIM, {"metadata": metadata, "spec": spec})
+    world.create_dittofs()
+
+    world.reconcile()
+
+    assert not world.exists(STATEFUL_SET, "demo")
+    assert world.condition("Degraded") == ("True", "NameConflict")
+    assert world.exists(SERVICE, "demo-nfs")
+
+    world.delete(PERSISTENT_VOLUME_CLAIM, "demo-payload")
+    world.reconcile()
+
+    assert world.exists(STATEFUL_SET, "demo")
+
+
+def test_of_a_long_refusal_the_first_line_is_told(world: World) -> None:
+    """kube-apiserver adds a difference of the two objects to some."""
+    world.create_dittofs()
+    world.operator.refused["/services/demo-headless"] = Invalid(422, "Invalid", "spec is immutable\n@@ -1 +1 @@\n-x\n")
+
+    world.reconcile()
+
+    assert world.message("Degraded") == "Service demo-headless: Invalid: spec is immutable"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, POD, SECRET, STATEFUL_SET
-from tests.support.dittofs_world import World
+from reconcilers.dittofs import secret_reader
+from reconcilers.dittofs.secret_reader import SecretReader
+from tests.support.dittofs_world import NAMESPACE, World
 
 GOOD_KEY = "0123456789abcdef0123456789abcdef"
 
@@ -285,3 +288,36 @@ def test_secrets_are_read_only_after_they_changed(world: World) -> None:
     assert world.requests_of(passes=3) == []
     assert world.exists(POD, "demo-0")
     assert world.exists(DITTOFS, "demo")
+
+
+def test_a_foreign_admin_secret_stays_as_it_is_even_when_the_wanted_password_works(world: World) -> None:
+    world.create_secret("mine", password="correct horse battery")
+    world.run(auth={"adminSecretRef": {"name": "mine"}})
+    world.delete(SECRET, "demo-admin")
+    world.create_secret("demo-admin", username="admin", password="somebody else's")
+    theirs = world.get(SECRET, "demo-admin")
+    world.sessions.close()
+    world.restarted()
+
+    world.settle()
+
+    assert world.get(SECRET, "demo-admin") == theirs
+    assert world.condition("Degraded") == ("True", "NameConflict")
+
+
+def test_what_is_remembered_of_secrets_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_reader, "MEMORY_SIZE", 2)
+    world.create_dittofs()
+    world.sync()
+    for name in ("one", "two", "three"):
+        world.create_secret(name, password="x" * 10)
+    world.sync()
+    reader = SecretReader(client=world.operator, secrets=world.stores[SECRET])
+    for name in ("one", "two", "three"):
+        reader.look(ObjectKey(NAMESPACE, name), "password")
+    world.operator.requests.clear()
+
+    reader.look(ObjectKey(NAMESPACE, "three"), "password")
+    assert world.operator.requests == []
+    reader.look(ObjectKey(NAMESPACE, "one"), "password")
+    assert len(world.operator.requests) == 1

@@ -12,7 +12,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare, DittoFSShareStatus
 from reconcilers.server.rows import HealthReport, Share
 from reconcilers.share.access import is_reachable, mount_line
-from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, status_manifest, suspended
+from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, suspended, wanted_status
 
 T0, T1 = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
 FACTS = ShareFacts("1", False, "op-x", "op-payload", "mount …")
@@ -37,7 +37,7 @@ def row(health: str = "healthy", *, message: str = "", enabled: bool = True) -> 
 
 
 def written(findings: Findings, *, before: dict[str, Any] | None = None, now: datetime = T0) -> dict[str, Any]:
-    status: dict[str, Any] = status_manifest(share(before), findings, now=now)["status"]
+    status: dict[str, Any] = wanted_status(share(before), findings, now=now)
     return status
 
 
