@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from informers.apply import Applied
+from informers.finalizer import Patcher
 from informers.resource import Manifest, ObjectKey, Resource, View
 
 
@@ -19,7 +20,7 @@ class Cache(Protocol):
         """The objects that `index` files under `value`."""
 
 
-class ApiClient(Protocol):
+class ApiClient(Patcher, Protocol):
     """The calls to the API server that are made besides server-side apply (`informers.client.Client`)."""
 
     def get(self, resource: Resource, key: ObjectKey) -> Manifest:
@@ -32,17 +33,6 @@ class ApiClient(Protocol):
         self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
     ) -> Manifest:
         """Server-side apply."""
-
-    def json_patch(
-        self,
-        resource: Resource,
-        key: ObjectKey,
-        operations: list[dict[str, Any]],
-        *,
-        field_manager: str,
-        subresource: str = "",
-    ) -> Manifest:
-        """RFC 6902."""
 
     def merge_patch(
         self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""

@@ -6,9 +6,11 @@ Names of children keep clear of Percona's, so that a DittoFS and its database cl
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
+from informers.resource import ObjectKey
 from reconcilers.api.resources import GROUP
 
 FINALIZER = f"{GROUP}/finalizer"
@@ -78,74 +80,50 @@ ADMIN_USERNAME = "admin"
 PAYLOAD_STORE = "op-payload"
 
 
-def config_map(instance: str) -> str:
-    """Name of the ConfigMap; `<name>-config` would be that of a Percona cluster of the same name."""
-    return f"{instance}-dittofs-config"
+@dataclass(frozen=True, slots=True)
+class ChildName:
+    """How a kind of child is named: after its instance, with a suffix. Called with the name of an instance."""
+
+    suffix: str = ""
+
+    def __call__(self, instance: str) -> str:
+        """The name of the child of `instance`."""
+        return f"{instance}{self.suffix}"
 
 
-def jwt_secret(instance: str) -> str:
-    """Name of the Secret with the generated signing key."""
-    return f"{instance}-jwt-secret"
-
-
-def admin_secret(instance: str) -> str:
-    """Name of the Secret with the admin password in force."""
-    return f"{instance}-admin"
-
-
-def service_account(instance: str) -> str:
-    """Name of the pod's ServiceAccount."""
-    return instance
-
-
-def stateful_set(instance: str) -> str:
-    """Name of the StatefulSet."""
-    return instance
-
-
-def pod(instance: str) -> str:
-    """Name of the one pod of the StatefulSet."""
-    return f"{instance}-0"
-
-
-def control_plane_claim(instance: str) -> str:
-    """Name of the claim of the control-plane database."""
-    return f"{instance}-controlplane"
-
-
-def metadata_claim(instance: str) -> str:
-    """Name of the claim of the metadata of files."""
-    return f"{instance}-metadata"
-
-
-def payload_claim(instance: str) -> str:
-    """Name of the claim of the contents of files."""
-    return f"{instance}-payload"
-
-
-def headless_service(instance: str) -> str:
-    """Name of the headless Service that gives the pod its DNS name."""
-    return f"{instance}-headless"
-
-
-def nfs_service(instance: str) -> str:
-    """Name of the Service of NFS."""
-    return f"{instance}-nfs"
-
-
-def smb_service(instance: str) -> str:
-    """Name of the Service of SMB."""
-    return f"{instance}-smb"
-
-
-def api_service(instance: str) -> str:
-    """Name of the Service of the REST API."""
-    return f"{instance}-api"
+#: The ConfigMap; `<name>-config` would be that of a Percona cluster of the same name.
+config_map = ChildName("-dittofs-config")
+#: The Secret with the generated signing key.
+jwt_secret = ChildName("-jwt-secret")
+#: The Secret with the admin password in force.
+admin_secret = ChildName("-admin")
+#: The pod's ServiceAccount.
+service_account = ChildName()
+stateful_set = ChildName()
+#: The one pod of the StatefulSet.
+pod = ChildName("-0")
+#: The claim of the control-plane database.
+control_plane_claim = ChildName("-controlplane")
+#: The claim of the metadata of files.
+metadata_claim = ChildName("-metadata")
+#: The claim of the contents of files.
+payload_claim = ChildName("-payload")
+#: The headless Service that gives the pod its DNS name.
+headless_service = ChildName("-headless")
+nfs_service = ChildName("-nfs")
+smb_service = ChildName("-smb")
+#: The Service of the REST API.
+api_service = ChildName("-api")
 
 
 def service_host(service: str, namespace: str) -> str:
     """The DNS name of a Service inside the cluster, without the cluster's own domain."""
     return f"{service}.{namespace}.svc"
+
+
+def api_host(instance: ObjectKey) -> str:
+    """The DNS name under which the REST API of `instance` is addressed."""
+    return service_host(api_service(instance.name), instance.namespace)
 
 
 def selector_labels(instance: str) -> dict[str, str]:

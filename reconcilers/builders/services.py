@@ -11,18 +11,19 @@ from reconcilers.api.adapters import Service, ServiceType
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SERVICE
 from reconcilers.builders.metadata import child
+from reconcilers.names import PortName
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One way into the server."""
 
-    port_name: names.PortName
+    port_name: PortName
     service_name: str
-    enabled: bool
     port: int
     service: Service
     container_port: int
+    enabled: bool = True
 
 
 def parts(instance: DittoFS) -> tuple[Part, ...]:
@@ -30,30 +31,9 @@ def parts(instance: DittoFS) -> tuple[Part, ...]:
     name, adapters = instance.metadata.name, instance.spec.adapters
     nfs, smb, api = adapters.nfs, adapters.smb, adapters.api
     return (
-        Part(
-            port_name=names.PortName.NFS,
-            service_name=names.nfs_service(name),
-            enabled=nfs.enabled,
-            port=nfs.port,
-            service=nfs.service,
-            container_port=names.NFS_CONTAINER_PORT,
-        ),
-        Part(
-            port_name=names.PortName.SMB,
-            service_name=names.smb_service(name),
-            enabled=smb.enabled,
-            port=smb.port,
-            service=smb.service,
-            container_port=names.SMB_CONTAINER_PORT,
-        ),
-        Part(
-            port_name=names.PortName.API,
-            service_name=names.api_service(name),
-            enabled=True,
-            port=api.port,
-            service=api.service,
-            container_port=names.API_CONTAINER_PORT,
-        ),
+        Part(PortName.NFS, names.nfs_service(name), nfs.port, nfs.service, names.NFS_CONTAINER_PORT, nfs.enabled),
+        Part(PortName.SMB, names.smb_service(name), smb.port, smb.service, names.SMB_CONTAINER_PORT, smb.enabled),
+        Part(PortName.API, names.api_service(name), api.port, api.service, names.API_CONTAINER_PORT),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from informers.resource import View
@@ -52,16 +52,6 @@ def endpoint(part: Part, service: View) -> dict[str, Any]:
         "address": _load_balancer_address(service) or cluster_ip,
         "port": part.port,
     }
-
-
-def base_url(api_endpoint: Mapping[str, Any]) -> str:
-    """The URL of the server's REST API: by address, which works outside the cluster's DNS too; empty without one."""
-    address = str(api_endpoint.get("clusterIP") or "")
-    if not address:
-        return ""
-    return (
-        f"http://[{address}]:{api_endpoint['port']}" if ":" in address else f"http://{address}:{api_endpoint['port']}"
-    )
 
 
 def running_version(pod: PodFacts | None) -> str:

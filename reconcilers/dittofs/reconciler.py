@@ -32,13 +32,14 @@ from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
-from reconcilers.dittofs.observe import base_url, endpoint, inputs_in_force
+from reconcilers.dittofs.observe import endpoint, inputs_in_force
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
 from reconcilers.dittofs.status import Assessment
+from reconcilers.server.address import base_url
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.caches import BY_INSTANCE, instance_index_value
@@ -165,7 +166,8 @@ class DittoFSReconciler:
         self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], admin: AdminPassword, report: Report
     ) -> ServerFacts:
         pod = cached_pod(self._caches, instance)
-        url = base_url(endpoints.get(names.PortName.API, {}))
+        api = endpoints.get(names.PortName.API, {})
+        url = base_url(str(api.get("clusterIP") or ""), int(api.get("port") or 0))
         if instance.spec.replicas == 0 or pod is None or not pod.ready or pod.deleting or not url:
             return ServerFacts()
         with report.step("server"):

@@ -120,9 +120,8 @@ class ServerSettings:
         return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
-        instance = visit.instance
-        host = names.service_host(names.api_service(instance.metadata.name), instance.metadata.namespace)
-        return self._sessions.get(instance.key, base_url=visit.base_url, host=host, credentials=credentials)
+        key = visit.instance.key
+        return self._sessions.get(key, base_url=visit.base_url, host=names.api_host(key), credentials=credentials)
 
     def _settle(self, visit: _Visit, session: ServerSession, rows: dict[str, Adapter]) -> Iterator[tuple[str, str]]:
         """Sets the adapters right; gives the health of each that is enabled."""

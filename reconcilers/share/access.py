@@ -8,6 +8,7 @@ from informers.errors import ApiError
 from informers.resource import ObjectKey
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.server.address import base_url, bracketed
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 
@@ -34,17 +35,14 @@ class ServerAccess:
         endpoint = instance.status.endpoints.api
         if endpoint is None:
             raise ValueError("the instance has no API endpoint yet")
-        # The address rather than the name: it works outside the cluster's DNS too, and the name goes as Host.
-        address = _bracketed(endpoint.cluster_ip or endpoint.host)
-        host = names.service_host(names.api_service(instance.metadata.name), instance.metadata.namespace)
         try:
             credentials = self._credentials.get(instance.key)
         except ApiError as error:
             raise CredentialsMissing(f"the admin Secret can't be read: {error}") from error
         return self._sessions.get(
             instance.key,
-            base_url=f"http://{address}:{endpoint.port}",
-            host=host,
+            base_url=base_url(endpoint.cluster_ip or endpoint.host, endpoint.port),
+            host=names.api_host(instance.key),
             credentials=credentials,
         )
 
@@ -61,8 +59,4 @@ def mount_line(instance: DittoFS, path: str) -> str:
     address = "" if endpoint is None else endpoint.address or endpoint.cluster_ip or endpoint.host
     if endpoint is None or not address:
         return ""
-    return f"mount -t nfs -o vers=4.1,port={endpoint.port},proto=tcp {_bracketed(address)}:{path} /mnt"
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+    return f"mount -t nfs -o vers=4.1,port={endpoint.port},proto=tcp {bracketed(address)}:{path} /mnt"
