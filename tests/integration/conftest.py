@@ -1,6 +1,7 @@
 """One cluster and one running operator for the whole integration suite; a namespace of its own for each test.
 
 `--place`, else the variable DITTOFS_TEST_PLACE, says which cluster: local (the default), controlplane, existing.
+`--server`, else DITTOFS_TEST_SERVER, says what pods run where the node is ours: double (the default), real.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 
@@ -22,10 +24,11 @@ from informers import configuration
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey
 from tests.support.eventually import eventually
-from tests.support.place import Place, PlaceName, open_place
+from tests.support.place import Place, PlaceName, ServerName, open_place
 from tests.support.real_server import dfs_or_skip
 
 PLACE_VARIABLE = "DITTOFS_TEST_PLACE"
+SERVER_VARIABLE = "DITTOFS_TEST_SERVER"
 #: Short, since a repair of what can't be watched waits for the next look.
 POLL_INTERVAL = "1s"
 STOP_S = 20
@@ -35,6 +38,7 @@ _numbers = itertools.count(Random().randrange(1_000_000))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--place", choices=[str(name) for name in PlaceName], help="the cluster of the integration tests")
+    parser.addoption("--server", choices=[str(name) for name in ServerName], help="what pods of our own node run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -52,21 +56,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def place_name(config: pytest.Config) -> PlaceName:
     """The place of this run."""
+    return PlaceName(_chosen(config, "--place", PLACE_VARIABLE, PlaceName.LOCAL))
+
+
+def server_name(config: pytest.Config) -> ServerName:
+    """What pods run in this run."""
+    return ServerName(_chosen(config, "--server", SERVER_VARIABLE, ServerName.DOUBLE))
+
+
+def _chosen(config: pytest.Config, option: str, variable: str, default: StrEnum) -> str:
     # Without a path below this folder, pytest reads this file too late to know the option.
-    chosen = config.getoption("--place", None) or os.environ.get(PLACE_VARIABLE) or PlaceName.LOCAL
-    try:
-        return PlaceName(chosen)
-    except ValueError:
-        raise pytest.UsageError(f"{PLACE_VARIABLE}={chosen}: must be one of {', '.join(PlaceName)}") from None
+    chosen = config.getoption(option, None) or os.environ.get(variable) or default
+    if chosen not in list(type(default)):
+        raise pytest.UsageError(f"{variable}={chosen}: must be one of {', '.join(type(default))}")
+    return str(chosen)
 
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The running cluster, with our CRDs installed; where the node is ours, pods run the double of the server."""
+    """The running cluster, with our CRDs installed; pods of a node of ours run what `--server` says."""
     name, given = place_name(pytestconfig), os.environ.get("KUBECONFIG")
     if name is PlaceName.EXISTING and not given:
         raise pytest.UsageError("--place=existing needs KUBECONFIG")
-    with open_place(name, tmp_path_factory.mktemp("cluster"), existing=Path(given) if given else None) as place:
+    binary = dfs_or_skip() if server_name(pytestconfig) is ServerName.REAL else None
+    kubeconfig = Path(given) if given else None
+    with open_place(name, tmp_path_factory.mktemp("cluster"), existing=kubeconfig, dfs_binary=binary) as place:
         yield place
 
 

@@ -65,14 +65,29 @@ class Place:
     data_dir: Path | None
 
 
+class ServerName(StrEnum):
+    """What pods run where the node is ours, by the word of `--server`."""
+
+    DOUBLE = "double"
+    REAL = "real"
+
+
 @contextlib.contextmanager
 def open_place(
-    name: PlaceName, directory: Path, *, existing: Path | None = None, pace: Pace | None = None
+    name: PlaceName,
+    directory: Path,
+    *,
+    existing: Path | None = None,
+    dfs_binary: Path | None = None,
+    pace: Pace | None = None,
 ) -> Iterator[Place]:
-    """The place, ready for tests. `existing` is the kubeconfig of the cluster that exists."""
+    """The place, ready for tests. `existing` is the kubeconfig of the cluster that exists.
+
+    Pods run `dfs_binary` where the node is ours, the double of it when there is none.
+    """
     match name:
         case PlaceName.LOCAL:
-            with LocalCluster(directory, pace=pace) as local:
+            with LocalCluster(directory, dfs_binary=dfs_binary, pace=pace) as local:
                 _install_definitions(local.kubeconfig)
                 # The local API server knows one identity.
                 yield Place(name, local.kubeconfig, local.kubeconfig, local.data_dir)
@@ -85,6 +100,7 @@ def open_place(
                     plane.kubeconfig,
                     data_dir=plane.data_dir,
                     load_balancer_network=plane.load_balancer_network,
+                    dfs_binary=dfs_binary,
                     pace=pace,
                 )
                 stack.enter_context(node)
