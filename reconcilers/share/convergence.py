@@ -66,11 +66,13 @@ class Convergence:
                 subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
             )
         steps = plan(desired, observed, confirm=not calm)
-        for step in steps:
-            execute(step, path=path, server=session)
         share = observed.share
         if steps or share is None:
-            share = self._read_back(instance, session, path)
+            share = self._execute(steps, instance, session, path)
+            # The list may be older than somebody's change: what the pass itself has read now is set right as well.
+            if late := plan(desired, Observed(share), confirm=False):
+                share = self._execute(late, instance, session, path)
+                steps += late
         facts = self._facts(subject.share, instance, session, share)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
@@ -111,6 +113,11 @@ class Convergence:
                 local_store=session.local_store(desired.local_store.name),
             )
         return Observed(share=share, nfs=session.share_nfs_config(desired.path) if look_deep else None)
+
+    def _execute(self, steps: tuple[Step, ...], instance: DittoFS, session: ServerSession, path: str) -> Share:
+        for step in steps:
+            execute(step, path=path, server=session)
+        return self._read_back(instance, session, path)
 
     def _read_back(self, instance: DittoFS, session: ServerSession, path: str) -> Share:
         # The answer to the write is no proof: 201 comes for a share that failed to load, too (dittofs-server 3.3).

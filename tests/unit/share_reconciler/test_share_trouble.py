@@ -137,6 +137,21 @@ def test_a_cache_that_shows_the_old_status_costs_no_second_write(world: ShareWor
     assert len(world.objects.writes) == writes
 
 
+def test_a_change_that_the_list_is_too_old_to_show_is_repaired_with_the_next_write(world: ShareWorld) -> None:
+    """Else the share would be called in sync although the pass itself has just read that it is not."""
+    key = world.put_share()
+    world.settle(key)
+    world.hand.update_share("/export", fields={"default_permission": "admin"})
+    world.put_share(readOnly=True)
+
+    world.reconciler.reconcile(key)
+
+    share = world.hand.share("/export")
+    assert share is not None
+    assert (share.read_only, share.default_permission) == (True, "none")
+    assert world.condition(key, "Synced") == ("True", "InSync")
+
+
 class CountingClock(FakeClock):
     def __init__(self) -> None:
         super().__init__()
