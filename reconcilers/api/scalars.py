@@ -26,11 +26,13 @@ _DECIMAL_SUFFIXES = {
     "E": Decimal("1e18"),
 }
 _SUFFIXES = _BINARY_SUFFIXES | _DECIMAL_SUFFIXES
-# Kubernetes writes exponents of at most two digits; the bound keeps a hostile "1e999999999" from filling the memory.
+# What the API server takes, resource.Quantity, within the length of the fields.
 _QUANTITY = re.compile(
-    r"(?P<number>[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30}))"
-    r"(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
+    r"(?P<number>[+-]?(?:[0-9]{1,64}(?:\.[0-9]{0,64})?|\.[0-9]{1,64}))"
+    r"(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,64}))?"
 )
+
+_MAX_EXPONENT = 99
 
 _DURATION_UNITS = {
     "ns": Decimal("1e-9"),
@@ -52,7 +54,8 @@ def parse_quantity(text: str) -> Decimal:
         raise ValueError(f"{text!r} is no quantity: write a number with an optional suffix, such as 10Gi or 500M")
     number = Decimal(match["number"])
     if match["exponent"] is not None:
-        return number.scaleb(int(match["exponent"]))
+        # Beyond any disk either way; the bound keeps a hostile "1e999999999" from filling the memory.
+        return number.scaleb(max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(match["exponent"]))))
     return number * _SUFFIXES[match["suffix"] or ""]
 
 

@@ -12,8 +12,9 @@ from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Condi
 from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Column, Definition, Rule, validated
 
-#: The longest path; what stands in for an absent one, "/" and the object's name, must fit as well.
-MAX_PATH = 80
+#: The longest path: the server's file handles are `<path>:<uuid>` and hold 64 bytes; a share with a longer one gets its
+#: row and never loads (v0.29.0). What stands in for an absent path, "/" and the object's name, must fit as well.
+MAX_PATH = 27
 
 _PATH_FIXED = Rule(
     "has(self.path) == has(oldSelf.path) && (!has(self.path) || self.path == oldSelf.path)",
@@ -94,14 +95,21 @@ class DittoFSShareSpec(ApiModel):
             max_length=MAX_PATH,
             pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
             description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
-            "Absent: a slash and the object's name. Fixed.",
+            f"Absent: a slash and the object's name. At most {MAX_PATH} characters, the server's file handles hold no "
+            "more. Fixed.",
         ),
     ] = None
     suspend: Annotated[
         bool, Field(description="While true the operator changes nothing of this share; deletion still works.")
     ] = False
     enabled: Annotated[bool, Field(description="While false clients can't use the share; its files stay.")] = True
-    read_only: Annotated[bool, Field(description="While true clients can't change anything in the share.")] = False
+    read_only: Annotated[
+        bool,
+        Field(
+            description="While true clients can't change anything in the share. Set back to false it can be written "
+            "again, unless the server was started meanwhile: DittoFS v0.29.0 then keeps refusing."
+        ),
+    ] = False
     default_permission: Annotated[
         DefaultPermission,
         Field(

@@ -92,7 +92,7 @@ REFUSED_AT_CREATION: tuple[tuple[Resource, Spec, str, str], ...] = (
     (DITTOFS_SHARE, _share(path="/a//b"), "spec.path", "should match"),
     (DITTOFS_SHARE, _share(path="/a/"), "spec.path", "should match"),
     (DITTOFS_SHARE, _share(path="/../etc"), "spec.path", "should match"),
-    (DITTOFS_SHARE, _share(path="/" + "a" * 80), "spec.path", "may not be more than 80"),
+    (DITTOFS_SHARE, _share(path="/" + "a" * 27), "spec.path", "may not be more than 27"),
     (DITTOFS_SHARE, _share(defaultPermission="write"), "spec.defaultPermission", '"read-write"'),
     (DITTOFS_SHARE, _share(nfs={"squash": "root_squash"}), "spec.nfs.squash", '"root_to_admin"'),
     (DITTOFS_SHARE, _share(quota={"size": "much"}), "spec.quota.size", SIZE),
@@ -157,7 +157,7 @@ def test_a_change_of_what_is_fixed_is_refused(
     [
         (DITTOFS, "a" * 45, {}, "metadata.name must be at most 44 characters"),
         (DITTOFS, "a.b", {}, "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
-        (DITTOFS_SHARE, "a" * 80, _share(), "set spec.path or choose a shorter name"),
+        (DITTOFS_SHARE, "a" * 27, _share(), "set spec.path or choose a shorter name"),
     ],
 )
 def test_a_name_that_nothing_can_be_named_after_is_refused(

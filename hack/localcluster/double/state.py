@@ -28,6 +28,10 @@ Row = dict[str, Any]
 _DEFAULT_ADAPTERS: Mapping[str, int] = {"nfs": 12049, "smb": 1445}
 
 
+#: A file handle names the share and its id, and holds no more.
+_FILE_HANDLE_BYTES = 64
+
+
 class StoreUnusable(Exception):
     """A metadata store cannot be opened; the message is the server's."""
 
@@ -113,6 +117,8 @@ class State:
         row = self.tables["shares"][name]
         local = self.by_id("local", row["local_block_store_id"])
         if local is None or self.by_id("metadata", row["metadata_store_id"]) is None:
+            return
+        if len(f"{name}:{row['id']}".encode()) > _FILE_HANDLE_BYTES:
             return
         path = json.loads(local["config"] or "{}").get("path")
         try:

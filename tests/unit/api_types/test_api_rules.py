@@ -248,7 +248,7 @@ def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [{"path": "/a"}, {"path": "/a/b.c/_d-e"}, {"path": "/" + "a" * 79}, {"quota": {"size": "1Gi"}}, {"quota": None}],
+    [{"path": "/a"}, {"path": "/a/b.c/_d-e"}, {"path": "/" + "a" * 26}, {"quota": {"size": "1Gi"}}, {"quota": None}],
     ids=str,
 )
 def test_a_good_share_is_taken(extra: Spec) -> None:
@@ -262,7 +262,7 @@ def test_a_good_share_is_taken(extra: Spec) -> None:
             ({"path": path}, "spec.path: Invalid value")
             for path in ("/", "a", "/a:b", "/../x", "/a/", "//a", "/a b", "")
         ),
-        ({"path": "/" + "a" * 80}, "spec.path: Too long"),
+        ({"path": "/" + "a" * 27}, "spec.path: Too long"),
         ({"quota": {"size": "10GB"}}, f'spec.quota.size: Invalid value: "10GB": {SIZE}'),
         ({"quota": {}}, "spec.quota.size: Required value"),
         ({"nfs": {"squash": "root"}}, "spec.nfs.squash: Unsupported value"),
@@ -307,8 +307,8 @@ def test_what_a_share_may_do_can_change() -> None:
 
 
 def test_a_name_that_is_no_path_needs_one() -> None:
-    admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 79))
-    admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a"}, name="a" * 80))
+    admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 26))
+    admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a"}, name="a" * 27))
 
     with pytest.raises(Refused, match=r"set spec\.path or choose a shorter name"):
-        admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 80))
+        admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 27))

@@ -30,6 +30,9 @@ from reconcilers.api.scalars import parse_bytes, parse_duration, parse_quantity
         ("+1Ei", "1152921504606846976"),
         ("3n", "0.000000003"),
         ("3u", "0.000003"),
+        ("1e007", "1e7"),
+        ("1" * 32, "1" * 32),
+        ("1e999999999", "1e99"),  # any bound will do: it is more than the world has
     ],
 )
 def test_a_quantity_has_the_value_that_kubernetes_gives_it(text: str, value: str) -> None:
@@ -37,7 +40,7 @@ def test_a_quantity_has_the_value_that_kubernetes_gives_it(text: str, value: str
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "10GB", "10 Gi", "Gi", "1Gi ", "1e", "1e999999999", "1_000", "٣", "NaN", "Infinity", "10K", "."]
+    "text", ["", "abc", "10GB", "10 Gi", "Gi", "1Gi ", "1e", "1_000", "٣", "NaN", "Infinity", "10K", "."]
 )
 def test_what_is_no_quantity_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no quantity: .* such as 10Gi"):
