@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
@@ -33,6 +33,8 @@ _QUANTITY = re.compile(
 )
 
 _MAX_EXPONENT = 99
+#: Keeps every digit of the longest number times the largest suffix.
+_EXACT = Context(prec=200)
 
 _DURATION_UNITS = {
     "ns": Decimal("1e-9"),
@@ -55,13 +57,13 @@ def parse_quantity(text: str) -> Decimal:
     number = Decimal(match["number"])
     if match["exponent"] is not None:
         # Beyond any disk either way; the bound keeps a hostile "1e999999999" from filling the memory.
-        return number.scaleb(max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(match["exponent"]))))
-    return number * _SUFFIXES[match["suffix"] or ""]
+        return _EXACT.scaleb(number, max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(match["exponent"]))))
+    return _EXACT.multiply(number, _SUFFIXES[match["suffix"] or ""])
 
 
 def parse_bytes(text: str) -> int:
     """The bytes that the quantity `text` stands for, a fraction rounded up as Kubernetes does; ValueError as above."""
-    return int(parse_quantity(text).to_integral_value(rounding=ROUND_CEILING))
+    return int(parse_quantity(text).to_integral_value(rounding=ROUND_CEILING, context=_EXACT))
 
 
 def parse_duration(text: str) -> float:
