@@ -22,7 +22,8 @@ from reconcilers.builders.secrets import admin_secret, jwt_secret
 from reconcilers.dittofs.facts import Problem
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report
-from reconcilers.dittofs.secret_reader import SecretProblem, SecretReader, SecretValue
+from reconcilers.dittofs.secret_reader import SecretReader, SecretValue
+from reconcilers.secret_data import SecretProblem
 
 #: What the server asks of its signing key, in characters, and of a password, in bytes (bcrypt's limit is the upper).
 MIN_SIGNING_KEY_CHARACTERS = 32

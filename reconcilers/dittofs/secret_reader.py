@@ -5,11 +5,8 @@ Secrets are cached as metadata; a value is read by name when its Secret has chan
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from informers.errors import NotFound
@@ -17,13 +14,10 @@ from informers.recent import Recent
 from informers.resource import ObjectKey, View
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.resources import SECRET
+from reconcilers.secret_data import SecretProblem, decode, version_of
 
 #: Values of which a digest is remembered: two or three an instance.
 MEMORY_SIZE = 10_000
-
-
-class SecretProblem(Exception):
-    """A Secret or the value in it is not there or not good; the text says which and what to do, never the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ class SecretReader:
             with self._lock:
                 self._known.forget((secret, data_key))
             raise SecretProblem(_absent(secret, data_key))
-        version = _version(view)
+        version = version_of(view)
         with self._lock:
             known = self._known.get((secret, data_key))
         if known is None or known[0] != version:
@@ -84,29 +78,10 @@ class SecretReader:
         try:
             text = decode(live, data_key)
         except SecretProblem as problem:
-            return _version(live), str(problem)
+            return version_of(live), str(problem)
         raw = text.encode()
-        return _version(live), SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
-
-
-def decode(secret: View, data_key: str) -> str:
-    """The text under `data_key` of a whole Secret. Raises SecretProblem."""
-    name = secret["metadata"]["name"]
-    data = secret.get("data")
-    encoded = data.get(data_key) if isinstance(data, Mapping) else None
-    if encoded is None:
-        raise SecretProblem(f'Secret "{name}" has no key "{data_key}": add it, or name another Secret or key')
-    try:
-        return base64.b64decode(str(encoded), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        # Without the cause: it quotes the value.
-        raise SecretProblem(f'Secret "{name}" holds no UTF-8 text under "{data_key}": put text there') from None
+        return version_of(live), SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
 
 
 def _absent(secret: ObjectKey, data_key: str) -> str:
     return f'Secret "{secret.name}" does not exist: create it with the key "{data_key}", or name another Secret'
-
-
-def _version(view: View) -> tuple[str, str]:
-    metadata = view["metadata"]
-    return str(metadata.get("uid") or ""), str(metadata.get("resourceVersion") or "")

@@ -18,7 +18,7 @@ from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
-from reconcilers.dittofs.secret_reader import SecretProblem
+from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
 from reconcilers.server.errors import LoginRefused, ServerRefused, ServerUnreachable
 from reconcilers.server.rows import Adapter

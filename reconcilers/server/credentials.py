@@ -5,16 +5,14 @@ Secrets are cached as metadata only; their values stay in this process no longer
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
-from collections.abc import Mapping
 from typing import Protocol
 
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.api.resources import SECRET
+from reconcilers.secret_data import SecretProblem, decode, version_of
 from reconcilers.server.session import Credentials
 
 
@@ -52,7 +50,7 @@ class CredentialsSource:
         if cached is None:
             self.forget(instance)
             raise CredentialsMissing(f'Secret "{secret.name}" is not there yet')
-        version = _version(cached)
+        version = version_of(cached)
         with self._lock:
             known = self._read.get(instance)
         if known is not None and known[0] == version:
@@ -62,9 +60,9 @@ class CredentialsSource:
         except NotFound:
             self.forget(instance)
             raise CredentialsMissing(f'Secret "{secret.name}" is not there yet') from None
-        credentials = _parse(secret.name, live)
+        credentials = _parse(live)
         with self._lock:
-            self._read[instance] = (_version(live), credentials)
+            self._read[instance] = (version_of(live), credentials)
         return credentials
 
     def forget(self, instance: ObjectKey) -> None:
@@ -73,23 +71,17 @@ class CredentialsSource:
             self._read.pop(instance, None)
 
 
-def _version(secret: View) -> tuple[str, str]:
-    metadata = secret["metadata"]
-    return str(metadata.get("uid") or ""), str(metadata.get("resourceVersion") or "")
-
-
-def _parse(name: str, secret: Mapping[str, object]) -> Credentials:
-    data = secret.get("data")
-    data = data if isinstance(data, Mapping) else {}
-    return Credentials(_value(name, data, names.ADMIN_USERNAME_KEY), _value(name, data, names.ADMIN_PASSWORD_KEY))
-
-
-def _value(name: str, data: Mapping[str, object], key: str) -> str:
+def _parse(secret: View) -> Credentials:
     try:
-        value = base64.b64decode(str(data.get(key) or ""), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        # Without the cause: it quotes the value.
-        raise CredentialsMissing(f'Secret "{name}" holds no text under "{key}": put the value in force there') from None
+        return Credentials(_filled(secret, names.ADMIN_USERNAME_KEY), _filled(secret, names.ADMIN_PASSWORD_KEY))
+    except SecretProblem as problem:
+        raise CredentialsMissing(str(problem)) from None
+
+
+def _filled(secret: View, key: str) -> str:
+    value = decode(secret, key)
     if not value:
-        raise CredentialsMissing(f'Secret "{name}" has no key "{key}": add it with the value in force')
+        raise SecretProblem(
+            f'Secret "{secret["metadata"]["name"]}" has nothing under "{key}": put the value in force there'
+        )
     return value

@@ -89,8 +89,12 @@ def test_a_secret_that_is_not_whole_names_the_key(secrets: Secrets, source: Cred
     with pytest.raises(CredentialsMissing, match='has no key "password": add it'):
         source.get(DEMO)
 
+    secrets.put(username="", password="correct-horse")
+    with pytest.raises(CredentialsMissing, match='has nothing under "username": put'):
+        source.get(DEMO)
+
     secrets.put(username="admin", password=b"\xff\xfe-hidden")
-    with pytest.raises(CredentialsMissing, match='holds no text under "password"') as caught:
+    with pytest.raises(CredentialsMissing, match='holds no UTF-8 text under "password"') as caught:
         source.get(DEMO)
     assert "hidden" not in repr(caught.value)
     assert caught.value.__cause__ is None
