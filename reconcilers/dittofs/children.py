@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from typing import Any
 
 import orjson
 
 from informers.apply import Applied, Outcome
-from informers.errors import Invalid, NotFound
+from informers.errors import Forbidden, Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.view import thaw
 from reconcilers import names
 from reconcilers.access import ApiClient, Applier
 from reconcilers.api.dittofs import DittoFS
@@ -113,7 +115,13 @@ class Children:
     def _ensure(self, child: Child, live: View | None) -> Applied:
         try:
             return self._applier.ensure(child.resource, child.manifest, live)
-        except Invalid:
+        except (Forbidden, Invalid) as error:
+            if child.resource == PERSISTENT_VOLUME_CLAIM and live is not None:
+                # A volume that may not grow (yet) gets its labels and its owner all the same.
+                self._applier.ensure(child.resource, {**child.manifest, "spec": thaw(_own_spec(child, live))}, live)
+                raise
+            if isinstance(error, Forbidden):
+                raise
             operations = [] if live is None else reset_operations(child.manifest, live)
             if not operations:
                 raise
@@ -171,3 +179,8 @@ def cached_pod(caches: DittoFSCaches, instance: DittoFS) -> PodFacts | None:
 def child_key(instance: DittoFS, name: str) -> ObjectKey:
     """The key of the child of `instance` with this `name`."""
     return ObjectKey(instance.metadata.namespace, name)
+
+
+def _own_spec(claim: Child, live: View) -> dict[str, Any]:
+    """The specification of `claim` with the size that it has."""
+    return {**claim.manifest["spec"], "resources": {"requests": live["spec"]["resources"]["requests"]}}
