@@ -85,7 +85,7 @@ class Endpoint:
             self._connection.request(method, path, body=sent, headers=headers)
             response = self._connection.getresponse()
         kind = response.headers.get("Content-Type", "")
-        if response.status == 200 and ("watch=1" in path or "watch=true" in path):
+        if response.status == 200 and "watch=" in path:
             read: Any = _events(response, events)
             self._connection.close()
         else:

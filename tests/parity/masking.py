@@ -10,6 +10,7 @@ _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _MICRO_TIME = re.compile(r"20(2[5-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _TIME = re.compile(r"20(2[5-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _VERSION_IN_TEXT = re.compile(r"((?:resource ?version|current)\w*:? *\"?)\d+( \(\d+\))?", re.IGNORECASE)
+_VERSION_IN_RECORD = re.compile(r"(ResourceVersion in record )\(\d+\)")
 _CHOSEN = {"clusterIP": "address", "nodePort": "port", "healthCheckNodePort": "port", "continue": "continue"}
 
 
@@ -32,7 +33,7 @@ class Mask:
     def _object(self, value: dict[str, Any]) -> dict[str, Any]:
         loose = _is_collection(value)
         masked: dict[str, Any] = {}
-        for key, item in value.items():
+        for key, item in sorted(value.items()):
             if key == "metadata" and isinstance(item, dict):
                 masked[key] = self._metadata(item, loose=loose)
             elif key in _CHOSEN and item not in ("", "None", None):
@@ -42,7 +43,7 @@ class Mask:
             elif key == "resourceVersion" and isinstance(item, str):
                 masked[key] = self._version(item)
             else:
-                masked[key] = self(item)
+                masked[self._text(key)] = self(item)
         return masked
 
     def _metadata(self, metadata: dict[str, Any], *, loose: bool) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class Mask:
             text = text.replace(value, name)
         text = _UID.sub(lambda found: self._uids.setdefault(found[0], f"<uid {len(self._uids) + 1}>"), text)
         text = _TIME.sub("<time>", _MICRO_TIME.sub("<micro time>", text))
-        return _VERSION_IN_TEXT.sub(r"\1<version>", text)
+        return _VERSION_IN_RECORD.sub(r"\1(<version>)", _VERSION_IN_TEXT.sub(r"\1<version>", text))
 
 
 _ENTRY_ORDER = ("manager", "operation", "subresource")

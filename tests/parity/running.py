@@ -167,6 +167,8 @@ def differences(real: Any, ours: Any, path: str = "") -> Iterator[Difference]:
 def surprises(step: Step, real: Record, ours: Record) -> list[str]:
     """Differences that the step doesn't list, and listed ones that are none."""
     found = list(differences(real.masked, ours.masked))
+    if real.answer.code != ours.answer.code and "code" not in step.differs:
+        return [f"answers\n      real: {_short(real)}\n      ours: {_short(ours)}"]
     lines = [str(entry) for entry in found if not any(_covers(path, entry.path) for path in step.differs)]
     lines += [
         f"{path}: listed as a difference, but both servers answer the same"
@@ -174,6 +176,11 @@ def surprises(step: Step, real: Record, ours: Record) -> list[str]:
         if not any(_covers(path, entry.path) for entry in found)
     ]
     return lines
+
+
+def _short(record: Record) -> str:
+    body = record.masked["body"]
+    return f"{record.answer.code} {body.get('message', '') if isinstance(body, dict) else body}"
 
 
 def _covers(listed: str, path: str) -> bool:

@@ -9,9 +9,9 @@ from hack.localcluster.apiserver import metadata, strategies
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.crds import CustomSchema, check_definition
 from hack.localcluster.apiserver.fields import read
-from hack.localcluster.apiserver.schema.errors import FieldError
+from hack.localcluster.apiserver.schema.errors import FieldError, Reason
 from hack.localcluster.apiserver.services import Services
-from hack.localcluster.apiserver.status import Cause, bad_request
+from hack.localcluster.apiserver.status import Cause, Undecodable
 
 Object = dict[str, Any]
 
@@ -30,21 +30,23 @@ class Admission:
         return self._builtin(resource, new, live, validation)
 
     def complete(self, resource: ResourceType, obj: Object, live: Object | None) -> None:
-        """Hand out what only an object that will be stored may take: addresses and ports of a Service."""
+        """Hand out what no writer owns and only an object that will be stored may take, such as addresses."""
+        if resource.table == ("", "persistentvolumeclaims") and live is None:
+            default_class = self._find_default_class()
+            if "storageClassName" not in obj.get("spec", {}) and default_class:
+                obj.setdefault("spec", {})["storageClassName"] = default_class
+        if resource.table == ("", "namespaces") and live is None:
+            obj["spec"] = {"finalizers": ["kubernetes"]}
         if resource.table == ("", "services"):
             self._services.allocate(obj, live)
 
     def _builtin(self, resource: ResourceType, new: Object, live: Object | None, validation: str) -> AdmittedObject:
         obj, findings = read(resource.definition, new)
         if findings.mismatched:
-            raise bad_request(_cannot_handle(resource, findings.mismatched[0]))
+            raise _undecodable(resource, findings.mismatched[0])
         warnings = _unknown(resource, findings.unknown, validation)
         if prepare := strategies.PREPARE.get(resource.table):
             prepare(obj, live)
-        if resource.table == ("", "persistentvolumeclaims") and live is None:
-            default_class = self._find_default_class()
-            if "storageClassName" not in obj.get("spec", {}) and default_class:
-                obj.setdefault("spec", {})["storageClassName"] = default_class
         causes = [*metadata.check(resource, obj, live), *findings.causes]
         if not causes:
             causes += strategies.check_create(resource.table, obj)
@@ -65,12 +67,22 @@ class Admission:
         schema.structural.default(new)
         causes = list(metadata.check(resource, new, live))
         errors: list[FieldError] = schema.structural.validate(new)
-        if not errors:
-            # the real server runs no rules on an object whose structure is wrong
-            errors = schema.rules.validate(new, live)
+        blocked = any(error.reason in _BLOCKING for error in errors)
+        if not blocked:
+            errors = [*errors, *schema.rules.validate(new, live)]
         causes += [Cause(error.field, str(error.reason), error.message) for error in errors]
+        if blocked and schema.has_rules:
+            causes.append(Cause("<nil>", "FieldValueInvalid", _NOT_CHECKED))
         metadata.raise_if_any(resource, name, causes)
         return AdmittedObject(new, warnings)
+
+
+#: Errors of the structure that leave rules nothing certain to look at.
+_BLOCKING = frozenset((Reason.NOT_SUPPORTED, Reason.REQUIRED, Reason.TOO_LONG, Reason.TOO_MANY, Reason.TYPE_INVALID))
+_NOT_CHECKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 
 
 class AdmittedObject:
@@ -84,7 +96,7 @@ class AdmittedObject:
 def _read_metadata(resource: ResourceType, obj: Object) -> None:
     cleaned, findings = read(_OBJECT_META, obj["metadata"])
     if findings.mismatched:
-        raise bad_request(_cannot_handle(resource, findings.mismatched[0]))
+        raise _undecodable(resource, findings.mismatched[0])
     obj["metadata"] = cleaned
 
 
@@ -96,9 +108,9 @@ def _unknown(resource: ResourceType, paths: list[str], validation: str) -> list[
         return []
     texts = [f'unknown field "{path}"' for path in paths]
     if validation == "Strict":
-        raise bad_request(_cannot_handle(resource, f"strict decoding error: {', '.join(texts)}"))
+        raise _undecodable(resource, f"strict decoding error: {', '.join(texts)}")
     return texts
 
 
-def _cannot_handle(resource: ResourceType, why: str) -> str:
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+def _undecodable(resource: ResourceType, why: str) -> Undecodable:
+    return Undecodable(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: ', why)

@@ -34,6 +34,7 @@ class CustomSchema:
     field_type: FieldType
     columns: tuple[Column, ...]
     scale: Object | None
+    has_rules: bool
 
 
 @lru_cache(maxsize=64)
@@ -63,23 +64,25 @@ def check_definition(crd: Object, live: Object | None) -> Iterator[Cause]:
     if sum(1 for version in versions if version.get("storage")) != 1:
         text = "Invalid value: must have exactly one version marked as storage version"
         yield Cause("spec.versions", "FieldValueInvalid", text)
+    same = all(version.get("schema") == versions[0].get("schema") for version in versions)
     for index, version in enumerate(versions):
-        yield from _check_version(version, f"spec.versions[{index}]")
+        found = _check_version(version, f"spec.versions[{index}]", "spec.validation" if same else "")
+        yield from found
     if live is not None:
         yield from _check_fixed(spec, live["spec"])
 
 
-def _check_version(version: Object, path: str) -> Iterator[Cause]:
+def _check_version(version: Object, path: str, common: str) -> Iterator[Cause]:
+    """`common` is where the real server looks for a schema that all versions share."""
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
     if schema is None:
-        text = "Required value: schemas are required"
-        yield Cause(f"{path}.schema.openAPIV3Schema", "FieldValueRequired", text)
+        yield Cause(f"{path}.schema.openAPIV3Schema", "FieldValueRequired", "Required value")
         return
     try:
         _compiled(orjson.dumps(schema))
     except SchemaError as error:
         for entry in error.errors:
-            yield Cause(f"{path}.schema.{entry.field}", str(entry.reason), entry.message)
+            yield Cause(f"{common or f'{path}.schema'}.{entry.field}", str(entry.reason), entry.message)
 
 
 def _check_fixed(spec: Object, before: Object) -> Iterator[Cause]:
@@ -124,6 +127,7 @@ def _type(spec: Object, version: Object) -> ResourceType:
             TypeResolver().custom(definition),
             columns,
             subresources.get("scale"),
+            has_rules=b'"x-kubernetes-validations"' in orjson.dumps(definition),
         ),
     )
 

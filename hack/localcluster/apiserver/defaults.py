@@ -93,8 +93,6 @@ DEFAULTS: Mapping[str, Fields] = {
         "internalTrafficPolicy": _unless_external_name("Cluster"),
         "externalTrafficPolicy": _only_external("Cluster"),
         "allocateLoadBalancerNodePorts": _only_load_balancer,
-        "ipFamilies": _unless_external_name(["IPv4"]),
-        "ipFamilyPolicy": _unless_external_name("SingleStack"),
     },
     _CORE + "Volume": {"emptyDir": _empty_dir},
     _APPS + "DaemonSetSpec": {"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}},

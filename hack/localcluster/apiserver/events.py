@@ -27,4 +27,9 @@ def to_core(event: Object) -> Object:
 
 def from_core(event: Object) -> Object:
     """A core/v1 Event as events.k8s.io/v1."""
-    return {_NAMES.get(key, key): value for key, value in event.items()} | {"apiVersion": "events.k8s.io/v1"}
+    shown = {
+        _NAMES.get(key, key): value
+        for key, value in event.items()
+        if value != "" or key not in ("reportingComponent", "reportingInstance")
+    }
+    return shown | {"apiVersion": "events.k8s.io/v1"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from hack.localcluster.apiserver.defaults import DEFAULTS
 from hack.localcluster.apiserver.definitions import INT_OR_STRING, QUANTITY, definitions, reference, resolve, type_of
+from hack.localcluster.apiserver.encodings import unreadable
 from hack.localcluster.apiserver.quantities import canonical_quantity
 from hack.localcluster.apiserver.status import Cause
 
@@ -55,6 +56,8 @@ def _read(schema: dict[str, Any], value: Any, path: str, owner: str, findings: F
     if wanted and not _fits(value, wanted):
         _mismatch(value, path, owner, _go_type(name, schema), findings)
         return value
+    if isinstance(value, str) and (why := unreadable(name, schema, value)):
+        findings.mismatched.append(why)
     if isinstance(value, dict):
         return _read_object(schema, name, value, path, name.rsplit(".", 1)[-1] or owner, findings)
     if isinstance(value, list) and "items" in schema:
@@ -154,7 +157,6 @@ def _quantity(value: Any, path: str, owner: str, findings: Findings) -> Any:
         return canonical_quantity(str(value))
     except ValueError:
         findings.mismatched.append(
-            "quantities must match the regular expression "
-            f"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' ({path}: {value!r})"
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
         return value

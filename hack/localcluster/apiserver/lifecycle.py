@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from hack.localcluster.apiserver import dependents
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.crds import CLEANUP_FINALIZER, CRD_TABLE, served_types
 from hack.localcluster.apiserver.metadata import timestamp
@@ -17,6 +19,15 @@ Object = dict[str, Any]
 
 _NAMESPACES = ("", "namespaces")
 _PODS = ("", "pods")
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """How something is to be deleted: after how many seconds (None: its own), and what becomes of dependents."""
+
+    grace_s: int | None = None
+    policy: str = "Background"
+    is_dry: bool = False
 
 
 class Lifecycle:
@@ -42,12 +53,31 @@ class Lifecycle:
             return False
         return table != _NAMESPACES or not self._content(metadata["name"])
 
-    def delete(self, table: tuple[str, str], key: tuple[str, str], *, grace_s: int | None = None) -> Object | None:
-        """Delete the object at `key`; the marked object when something still holds it, None when it is gone."""
+    def delete(
+        self, table: tuple[str, str], key: tuple[str, str], asked: Deletion | None = None
+    ) -> tuple[Object, bool]:
+        """Delete the object at `key`, which is there: the object as marked, and whether something still holds it."""
+        asked = asked or Deletion()
         live = self._storage.get(table, key)
         if live is None:
-            return None
-        grace_s = _grace(table, live, grace_s)
+            raise LookupError(f"{table} {key} is not there")
+        marked = self._marked(table, live, asked)
+        finished = self.is_finished(table, marked)
+        if asked.is_dry:
+            return marked, not finished
+        if finished:
+            self.remove(table, key)
+            return marked, False
+        if marked != live:
+            self._storage.put(table, key, marked)
+            self._cascade(table, marked)
+            shown: Object = orjson.loads(orjson.dumps(marked))
+            dependents.settle(self, self._storage, table, key)
+            return shown, True
+        return live, True
+
+    def _marked(self, table: tuple[str, str], live: Object, asked: Deletion) -> Object:
+        grace_s = _grace(table, live, asked.grace_s)
         marked: Object = orjson.loads(orjson.dumps(live))
         metadata = marked["metadata"]
         if "deletionTimestamp" not in metadata or grace_s < metadata.get("deletionGracePeriodSeconds", 0):
@@ -55,17 +85,13 @@ class Lifecycle:
                 metadata["generation"] += 1
             metadata["deletionTimestamp"] = timestamp(datetime.now(UTC) + timedelta(seconds=grace_s))
             metadata["deletionGracePeriodSeconds"] = grace_s
+        if finalizer := dependents.FINALIZERS.get(asked.policy):
+            metadata["finalizers"] = list(dict.fromkeys([*metadata.get("finalizers", ()), finalizer]))
         if table == CRD_TABLE and CLEANUP_FINALIZER not in metadata.get("finalizers", ()) and self._instances(live):
             metadata["finalizers"] = [*metadata.get("finalizers", ()), CLEANUP_FINALIZER]
         if table == _NAMESPACES:
             marked["status"] = {"phase": "Terminating"}
-        if self.is_finished(table, marked):
-            self.remove(table, key)
-            return None
-        if marked != live:
-            self._storage.put(table, key, marked)
-            self._cascade(table, marked)
-        return self._storage.get(table, key)
+        return marked
 
     def remove(self, table: tuple[str, str], key: tuple[str, str]) -> Object | None:
         """Take the object out of the storage, and let go what waited for that; returns it as it was."""
@@ -76,6 +102,8 @@ class Lifecycle:
             self._registry.replace_custom(last["spec"]["group"], last["spec"]["names"]["plural"], ())
         if key[0]:
             self._finish(_NAMESPACES, ("", key[0]))
+        for owner_table, owner_key in dependents.owners(self._storage, self._registry, last):
+            dependents.settle(self, self._storage, owner_table, owner_key)
         self._finish_definition(table)
         return last
 
@@ -105,7 +133,9 @@ class Lifecycle:
         else:
             return
         for victim_table, key in victims:
-            self.delete(victim_table, key)
+            # one victim's end may have been another's, too
+            if self._storage.get(victim_table, key) is not None:
+                self.delete(victim_table, key)
 
     def _content(self, namespace: str) -> list[tuple[tuple[str, str], tuple[str, str]]]:
         return [

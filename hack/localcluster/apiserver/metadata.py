@@ -13,7 +13,8 @@ from uuid import uuid4
 import orjson
 
 from hack.localcluster.apiserver.builtin import BUILTIN_TYPES, ResourceType
-from hack.localcluster.apiserver.status import Cause, bad_request, conflict, invalid, stale
+from hack.localcluster.apiserver.status import Cause, bad_request, conflict, invalid, server_error, stale
+from hack.localcluster.apiserver.target import Target
 
 Object = dict[str, Any]
 
@@ -29,7 +30,6 @@ SERVER_OWNED = (
 )
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 _QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -44,11 +44,6 @@ _LABEL_TEXT = (
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
-_SERVICE_TEXT = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
 QUALIFIED_TEXT = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
@@ -59,11 +54,13 @@ VALUE_TEXT = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+#: Where the real server's storage keeps a resource, if not below its plural.
+_FOLDERS = {"services": "services/specs", "endpoints": "services/endpoints", "nodes": "minions"}
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 #: Name rules by table: pattern, longest, words. All others: a subdomain of 253.
 _NAME_RULES = {
     ("", "namespaces"): (_LABEL, 63, _LABEL_TEXT),
-    ("", "services"): (_SERVICE, 63, _SERVICE_TEXT),
+    ("", "services"): (_LABEL, 63, _LABEL_TEXT),
     **{
         ("rbac.authorization.k8s.io", plural): (_PATH_SEGMENT, 253, "may not be '.', '..', or contain '/' or '%'")
         for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
@@ -91,20 +88,45 @@ def begin(resource: ResourceType, obj: Object, *, now: str) -> None:
     metadata["creationTimestamp"] = now
 
 
-def check_preconditions(resource: ResourceType, live: Object, sent: Object, *, key_name: str) -> None:
+def check_preconditions(target: Target, live: Object, sent: Object) -> None:
     """409 when the uid or resourceVersion in the metadata `sent` is not that of `live`."""
-    kept = live["metadata"]
+    resource, kept = target.resource, live["metadata"]
     if sent.get("uid") and sent["uid"] != kept["uid"]:
-        why = f"Precondition failed: UID in precondition: {sent['uid']}, UID in object meta: {kept['uid']}"
-        raise conflict(resource, key_name, why)
-    if sent.get("resourceVersion") and str(sent["resourceVersion"]) != kept["resourceVersion"]:
-        raise stale(resource, key_name)
+        # the words of the real server's storage
+        folder = (
+            f"{resource.group}/{resource.plural}" if resource.custom else _FOLDERS.get(resource.plural, resource.plural)
+        )
+        key = "/".join(part for part in ("/registry", folder, target.namespace, target.name) if part)
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {sent['uid']}, UID in object meta: {kept['uid']}"
+        )
+        raise conflict(resource, target.name, why)
+    version = str(sent.get("resourceVersion") or "")
+    if version and not version.isdecimal():
+        raise server_error(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    if version and version != kept["resourceVersion"]:
+        raise stale(resource, target.name)
 
 
-def carry_over(resource: ResourceType, live: Object, new: Object, *, key_name: str) -> None:
+def check_same_uid(resource: ResourceType, live: Object, sent: Object) -> None:
+    """422 when a patch would give the object another uid."""
+    if sent.get("uid") and sent["uid"] != live["metadata"]["uid"]:
+        cause = Cause("metadata.uid", "FieldValueInvalid", f'Invalid value: "{sent["uid"]}": field is immutable')
+        raise invalid(resource, live["metadata"]["name"], [cause, cause])
+
+
+def require_own_name(obj: Object, name: str) -> None:
+    """400 when an object doesn't say its name although the URL does."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("name"):
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
+def carry_over(target: Target, live: Object, new: Object) -> None:
     """Check the preconditions in `new` against `live`, then keep what only the server may change."""
     sent, kept = new["metadata"], live["metadata"]
-    check_preconditions(resource, live, sent, key_name=key_name)
+    check_preconditions(target, live, sent)
     for key in SERVER_OWNED:
         sent.pop(key, None)
         if key in kept:
@@ -185,7 +207,8 @@ def check(resource: ResourceType, obj: Object, live: Object | None) -> Iterator[
             text = f'Invalid value: "{value}": must be no more than {longest} characters'
             yield Cause(f"metadata.{field}", "FieldValueInvalid", text)
         if (tested or field == "name") and not pattern.fullmatch(tested):
-            yield Cause(f"metadata.{field}", "FieldValueInvalid", f'Invalid value: "{value}": {words}')
+            why = "must not contain dots" if pattern is _LABEL and "." in tested else words
+            yield Cause(f"metadata.{field}", "FieldValueInvalid", f'Invalid value: "{value}": {why}')
     yield from _check_map(metadata, "labels", values=_LABEL_VALUE)
     yield from _check_map(metadata, "annotations", values=None)
     yield from _check_owners(metadata)
@@ -245,10 +268,13 @@ def _check_finalizers(metadata: Object, live: Object | None) -> Iterator[Cause]:
             "Forbidden: no new finalizers can be added if the object is being deleted, "
             f"found new finalizers []string{{{quoted}}}"
         )
+        # told twice, as all that compares new metadata with old
+        yield Cause("metadata.finalizers", "FieldValueForbidden", text)
         yield Cause("metadata.finalizers", "FieldValueForbidden", text)
 
 
 def raise_if_any(resource: ResourceType, name: str, causes: list[Cause]) -> None:
     """422 when there are causes."""
     if causes:
-        raise invalid(resource, name, causes)
+        # the two APIs of events have one storage, which speaks of the kind of the older one
+        raise invalid(replace(resource, group=resource.table[0]), name, causes)

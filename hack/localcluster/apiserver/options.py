@@ -6,10 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hack.localcluster.apiserver.status import Cause, StatusError, bad_request, invalid_options, not_implemented
-
-_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False", ""))
+from hack.localcluster.apiserver.status import Cause, StatusError, bad_request, invalid_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +20,8 @@ class Query:
         return self.values.get(name, "")
 
     def flag(self, name: str) -> bool:
-        """The parameter as a bool, as Go's ParseBool reads it."""
-        text = self.text(name)
-        if text in _TRUE:
-            return True
-        if text in _FALSE:
-            return False
-        raise bad_request(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+        """The parameter as a bool, as the real server reads it: whatever is there and isn't false is true."""
+        return name in self.values and self.values[name].lower() not in ("false", "0")
 
     def number(self, name: str) -> int | None:
         """The parameter as a number that is not negative; None when absent."""
@@ -84,12 +76,22 @@ def _validation(query: Query, options: str) -> str:
     return value
 
 
-def propagation(value: str, *, orphan_dependents: bool) -> None:
-    """Refuse what is not background deletion: dependents are collected in the background only."""
+def propagation(value: str, orphan_dependents: bool | None) -> str:
+    """What becomes of dependents: Background, Foreground or Orphan. `orphan_dependents` is the old way to say it."""
+    if value and orphan_dependents is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        text = f'Invalid value: "{value}": {why}'
+        raise invalid_options("DeleteOptions", Cause("propagationPolicy", "FieldValueInvalid", text))
     if value not in ("", "Background", "Foreground", "Orphan"):
-        raise _unsupported("DeleteOptions", "propagationPolicy", value, '"Foreground", "Background", "Orphan"')
-    if value in ("Foreground", "Orphan") or orphan_dependents:
-        raise not_implemented("foreground and orphan deletion: use propagationPolicy Background")
+        raise _unsupported("DeleteOptions", "propagationPolicy", value, '"Foreground", "Background", "Orphan", "nil"')
+    return value or ("Orphan" if orphan_dependents else "Background")
+
+
+def dry_runs(values: list[str]) -> bool:
+    """Whether options in a body ask that nothing is changed."""
+    if values not in ([], ["All"]):
+        raise _unsupported("DeleteOptions", "dryRun", values, '"All"')
+    return bool(values)
 
 
 def _unsupported(options: str, field: str, value: str | list[str], supported: str) -> StatusError:

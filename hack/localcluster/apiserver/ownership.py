@@ -16,6 +16,7 @@ from hack.localcluster.apiserver.apply.types import FieldType, TypeResolver
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.metadata import timestamp
 from hack.localcluster.apiserver.status import Cause, StatusError
+from hack.localcluster.apiserver.structs import blank
 
 Object = dict[str, Any]
 
@@ -29,11 +30,21 @@ def record(
     return track_update(
         live,
         new,
+        blank={} if resource.custom else blank(resource.definition),
         manager=manager,
         subresource=subresource,
         types=_type_of(resource),
         now=timestamp(),
         reset=_reset(resource, new, subresource),
+    )
+
+
+def is_readable(managed: Any) -> bool:
+    """Whether sent managedFields can be understood; those that can't are as if they had not been sent."""
+    return isinstance(managed, list) and all(
+        isinstance(entry, dict)
+        and (not entry or (entry.get("operation") in ("Apply", "Update") and entry.get("fieldsType") == "FieldsV1"))
+        for entry in managed
     )
 
 

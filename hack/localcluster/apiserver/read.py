@@ -50,6 +50,11 @@ def version_of(query: Query, *, refuse: Callable[[str], StatusError] = bad_reque
     return int(text or 0)
 
 
+def collection_metadata(target: Target, version: int) -> Object:
+    """The metadata of a list; the real server shows an empty continue token with custom resources only."""
+    return {"resourceVersion": str(version)} | ({"continue": ""} if target.resource.custom else {})
+
+
 class Reader:
     """Reads from the storage."""
 
@@ -80,8 +85,7 @@ class Reader:
             shown = present(target.resource, objects[key])
             if chosen(shown):
                 taken.append((key, shown))
-        # the real server shows an empty token in lists of custom resources only
-        metadata: Object = {"resourceVersion": str(version)} | ({"continue": ""} if target.resource.custom else {})
+        metadata = collection_metadata(target, version)
         if limit and len(taken) > limit:
             metadata["continue"] = _token(version, taken[limit - 1][0])
             if not query.text("labelSelector") and not query.text("fieldSelector"):

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.registry import Registry
-from hack.localcluster.apiserver.status import PageNotFound, no_such_path, not_implemented
+from hack.localcluster.apiserver.status import PageNotFound, no_such_path, not_found, not_implemented
 from hack.localcluster.apiserver.target import Target
 
 #: Subresources of the real server that this one leaves out.
@@ -48,7 +48,7 @@ def target_of(registry: Registry, path: str) -> Target:
     target = Target(resource, namespace, *rest[1:])
     if target.name and resource.namespaced and not namespace:
         raise no_such_path()
-    _check_subresource(resource, target.subresource)
+    _check_subresource(resource, target.name, target.subresource)
     return target
 
 
@@ -56,12 +56,12 @@ def _is_namespace_subresource(rest: list[str]) -> bool:
     return len(rest) == 3 and rest[2] in ("status", "finalize")
 
 
-def _check_subresource(resource: ResourceType, subresource: str) -> None:
+def _check_subresource(resource: ResourceType, name: str, subresource: str) -> None:
     if not subresource or subresource in resource.subresources:
         return
     if subresource in _LEFT_OUT and resource.custom is None:
         raise not_implemented(f"the subresource {subresource} of {resource}")
-    raise no_such_path()
+    raise not_found(resource, name) if resource.custom else no_such_path()
 
 
 def is_resource_path(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from hack.localcluster.apiserver.status import Cause, bad_request, conflict, inv
 
 Object = dict[str, Any]
 
+_NO_SCALE = 'no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:111"'
 _BUILTIN = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
 
 
@@ -18,6 +20,7 @@ def scale_of(resource: ResourceType, obj: Object) -> Object:
     """The autoscaling/v1 Scale of `obj`."""
     paths = resource.custom.scale if resource.custom else _BUILTIN
     metadata = obj["metadata"]
+    replicas = _get(obj, paths["specReplicasPath"])
     status: Object = {"replicas": _get(obj, paths["statusReplicasPath"]) or 0}
     selector = _selector(obj, paths)
     if selector:
@@ -30,13 +33,15 @@ def scale_of(resource: ResourceType, obj: Object) -> Object:
             for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
             if key in metadata
         },
-        "spec": {"replicas": _get(obj, paths["specReplicasPath"]) or 0},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": status,
     }
 
 
 def set_scale(resource: ResourceType, live: Object, scale: Object, *, name: str) -> Object:
     """A copy of `live` with the replicas of a sent Scale."""
+    if (scale.get("apiVersion"), scale.get("kind")) != ("autoscaling/v1", "Scale"):
+        raise bad_request(_NO_SCALE)
     sent = scale.get("metadata") or {}
     if sent.get("name", name) != name:
         raise bad_request(f"the name of the object ({sent['name']}) does not match the name on the URL ({name})")
@@ -44,10 +49,11 @@ def set_scale(resource: ResourceType, live: Object, scale: Object, *, name: str)
         raise conflict(resource, name, "Precondition failed: UID in the Scale is of another object")
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise bad_request('Scale in version "v1" cannot be handled as a Scale: spec.replicas must be an integer')
-    if replicas < 0:
+        raise bad_request(_NO_SCALE)
+    if replicas < 0 and resource.custom is None:
         text = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        raise invalid(resource, name, [Cause("spec.replicas", "FieldValueInvalid", text)])
+        of_scale = replace(resource, group="autoscaling", kind="Scale")
+        raise invalid(of_scale, name, [Cause("spec.replicas", "FieldValueInvalid", text)])
     new: Object = orjson.loads(orjson.dumps(live))
     paths = resource.custom.scale if resource.custom else _BUILTIN
     *parents, last = paths["specReplicasPath"].strip(".").split(".")

@@ -17,7 +17,7 @@ from hack.localcluster.apiserver.lifecycle import Lifecycle
 from hack.localcluster.apiserver.metadata import timestamp
 from hack.localcluster.apiserver.options import WriteOptions
 from hack.localcluster.apiserver.patch import Patcher
-from hack.localcluster.apiserver.read import Reader, selection
+from hack.localcluster.apiserver.read import Reader, collection_metadata, selection
 from hack.localcluster.apiserver.registry import Registry
 from hack.localcluster.apiserver.routes import is_resource_path, target_of
 from hack.localcluster.apiserver.scale import scale_of
@@ -238,7 +238,7 @@ class ApiServer:
         options = read_options(request.body, request.content_type)
         chosen = selection(target, request.query)
         gone = self._deleter.delete_collection(target.resource, target.namespace, chosen, options, request.query)
-        return Response.json(_shape(target, request).many(gone, {"resourceVersion": str(self._storage.version)}))
+        return Response.json(_shape(target, request).many(gone, collection_metadata(target, self._storage.version)))
 
     def _written(self, target: Target, request: Request, outcome: Outcome) -> Response:
         shown = outcome.obj if target.subresource == "scale" else _shape(target, request).one(outcome.obj)

@@ -30,12 +30,16 @@ class Services:
         """Complete the spec of `service`: a Service keeps what it has, and gets what its type needs."""
         spec = service.setdefault("spec", {})
         before: Object = (live or {}).get("spec", {})
+        service.setdefault("status", {}).setdefault("loadBalancer", {})
         if spec.get("type") == "ExternalName":
             return
         if not spec.get("clusterIP"):
             spec["clusterIP"] = before.get("clusterIP") or self._allocator()
         spec["clusterIPs"] = [spec["clusterIP"]]
-        service.setdefault("status", {}).setdefault("loadBalancer", {})
+        # nobody knows the families of what a headless Service without a selector stands for
+        is_any = spec["clusterIP"] == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if is_any else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if is_any else "SingleStack")
         if spec.get("type") in ("NodePort", "LoadBalancer"):
             self._assign_node_ports(spec, before)
         elif before.get("type") in ("NodePort", "LoadBalancer"):

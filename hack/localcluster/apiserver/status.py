@@ -50,6 +50,14 @@ class StatusError(Exception):
         return body
 
 
+class Undecodable(StatusError):
+    """400 for an object that doesn't fit its type; `why` in the decoder's words."""
+
+    def __init__(self, intro: str, why: str) -> None:
+        super().__init__(400, "BadRequest", f"{intro}{why}")
+        self.why = why
+
+
 class PageNotFound(StatusError):
     """404 as plain text: the path reached none of the servers behind the API."""
 
@@ -83,9 +91,10 @@ def no_such_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def already_exists(resource: ResourceType, name: str) -> StatusError:
+def already_exists(resource: ResourceType, name: str, *, is_ending: bool = False) -> StatusError:
     """409 for a create."""
-    return StatusError(409, "AlreadyExists", f'{resource} "{name}" already exists', _details(resource, name))
+    text = f'{"object is being deleted: " if is_ending else ""}{resource} "{name}" already exists'
+    return StatusError(409, "AlreadyExists", text, _details(resource, name))
 
 
 def conflict(resource: ResourceType, name: str, why: str) -> StatusError:
@@ -104,7 +113,7 @@ def stale(resource: ResourceType, name: str) -> StatusError:
 def invalid(resource: ResourceType, name: str, causes: Iterable[Cause]) -> StatusError:
     """422 that names each wrong field."""
     causes = list(causes)
-    texts = [f"{cause.field or '<nil>'}: {cause.message}" for cause in causes]
+    texts = list(dict.fromkeys(f"{cause.field or '<nil>'}: {cause.message}" for cause in causes))
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details = {"name": name, "group": resource.group, "kind": resource.kind}
@@ -116,14 +125,26 @@ def invalid(resource: ResourceType, name: str, causes: Iterable[Cause]) -> Statu
     )
 
 
-def invalid_options(options: str, cause: Cause) -> StatusError:
+def invalid_options(options: str, *causes: Cause) -> StatusError:
     """422 for request options, such as PatchOptions."""
+    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return StatusError(
         422,
         "Invalid",
-        f'{options}.meta.k8s.io "" is invalid: {cause.field}: {cause.message}',
-        {"group": "meta.k8s.io", "kind": options, "causes": [cause.manifest()]},
+        f'{options}.meta.k8s.io "" is invalid: {listed}',
+        {"group": "meta.k8s.io", "kind": options, "causes": [cause.manifest() for cause in causes]},
     )
+
+
+def unfit_for_patch() -> StatusError:
+    """422 for a patch that can't be applied to the object."""
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def unsupported_patch() -> StatusError:
+    """415 for a patch of a kind that the resource doesn't take."""
+    return StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def server_error(message: str) -> StatusError:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hack.localcluster.apiserver.apply.check import printed
 from hack.localcluster.apiserver.definitions import PREFIX, resolve
-from hack.localcluster.apiserver.status import bad_request
+from hack.localcluster.apiserver.status import server_error
 
 Object = dict[str, Any]
 
@@ -30,7 +31,7 @@ def _map(obj: Object, patch: Object, schema: Object) -> Object | None:
     if directive == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
     if directive not in (None, "merge"):
-        raise bad_request(f"Unknown patch type found: {directive}")
+        raise server_error(f"unknown patch type: {directive} in map: {printed(patch)}")
     result = dict(obj)
     if isinstance(kept := patch.get("$retainKeys"), list):
         result = {key: value for key, value in result.items() if key in kept}
@@ -67,14 +68,14 @@ def _field(result: Object, key: str, change: Any, schema: Object) -> None:
 def _list(items: list[Any], changes: list[Any], schema: Object) -> list[Any]:
     key = _merge_key(schema)
     if not key:
-        return [*items, *(change for change in changes if change not in items)]
+        return _ordered([*items, *(change for change in changes if change not in items)], changes, items, "")
     if any(isinstance(change, dict) and change.get("$patch") == "replace" for change in changes):
         return [change for change in changes if "$patch" not in change]
     result = list(items)
     element = resolve(schema["items"])
     for change in changes:
         if not isinstance(change, dict) or key not in change:
-            raise bad_request(f"map: {change} does not contain declared merge key: {key}")
+            raise server_error(f"map: {printed(change)} does not contain declared merge key: {key}")
         at = next((index for index, item in enumerate(result) if item.get(key) == change[key]), None)
         merged = _map({} if at is None else result[at], change, element)
         if merged is None:
@@ -83,7 +84,7 @@ def _list(items: list[Any], changes: list[Any], schema: Object) -> list[Any]:
             result.append(merged)
         else:
             result[at] = merged
-    return result
+    return _ordered(result, changes, items, key)
 
 
 def _ordered(items: list[Any], order: Any, before: list[Any], key: str) -> list[Any]:

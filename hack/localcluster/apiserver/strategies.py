@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hack.localcluster.apiserver.schema.quantity import parse_quantity
 from hack.localcluster.apiserver.status import Cause
+from hack.localcluster.apiserver.structs import SHOWN
 
 Object = dict[str, Any]
 Prepare = Callable[[Object, Object | None], None]
@@ -33,6 +36,7 @@ _STATEFUL_SET_TEXT = (
     "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' "
     "are forbidden"
 )
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates", "nodeName")
 _CLAIM_TEXT = (
     "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
@@ -50,8 +54,14 @@ def _secret(obj: Object, _live: Object | None) -> None:
 def _namespace(obj: Object, live: Object | None) -> None:
     obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
     if live is None:
-        obj["spec"] = {"finalizers": ["kubernetes"]}
         obj["status"] = {"phase": "Active"}
+
+
+def _event(obj: Object, _live: Object | None) -> None:
+    """Fields that are shown even when they are empty, in both APIs of events."""
+    package = "events" if obj.get("apiVersion") == "events.k8s.io/v1" else "core"
+    for field, value in SHOWN[f"io.k8s.api.{package}.v1.Event"].items():
+        obj.setdefault(field, copy.copy(value))
 
 
 def _pod(obj: Object, live: Object | None) -> None:
@@ -110,6 +120,7 @@ def _job(obj: Object, live: Object | None) -> None:
 
 #: By table: changes the object in place before it is checked and stored.
 PREPARE: Mapping[tuple[str, str], Prepare] = {
+    ("", "events"): _event,
     ("", "namespaces"): _namespace,
     ("", "persistentvolumeclaims"): _claim,
     ("", "persistentvolumes"): _volume,
@@ -148,8 +159,8 @@ def _pod_fixed(pod: Object) -> Object:
 
 
 def _check_claim(new: Object, live: Object) -> Iterator[Cause]:
-    # the binder writes volumeName once, as the real one does
-    bound = ("resources", "volumeName") if not live.get("spec", {}).get("volumeName") else ("resources",)
+    # the binder writes volumeName once, as the real one does; only what is bound can grow
+    bound = ("resources",) if live.get("spec", {}).get("volumeName") else ("volumeName",)
     if _without(new, bound) != _without(live, bound):
         yield Cause("spec", "FieldValueForbidden", _CLAIM_TEXT)
     before, after = _requested(live), _requested(new)
@@ -194,9 +205,21 @@ def _check_role_ref(new: Object, live: Object) -> Iterator[Cause]:
         yield Cause("roleRef", "FieldValueInvalid", "Invalid value: cannot change roleRef")
 
 
+def _check_fixed_event(new: Object, live: Object) -> Iterator[Cause]:
+    if new.get("apiVersion") != "events.k8s.io/v1":
+        return
+    for field in ("regarding", "reason", "action", "note", "type", "reportingController", "reportingInstance"):
+        if new.get(field) != live.get(field):
+            text = f"Invalid value: {json.dumps(new.get(field))}: field is immutable"
+            # told twice, as all that both of the real server's checks of an update see
+            yield Cause(field, "FieldValueInvalid", text)
+            yield Cause(field, "FieldValueInvalid", text)
+
+
 #: By table: what an update may not change.
 CHECK_UPDATE: Mapping[tuple[str, str], Check] = {
     ("", "configmaps"): _check_immutable_data,
+    ("", "events"): _check_fixed_event,
     ("", "persistentvolumeclaims"): _check_claim,
     ("", "pods"): _check_pod,
     ("", "secrets"): _check_immutable_data,
@@ -221,7 +244,13 @@ def check_create(table: tuple[str, str], obj: Object) -> Iterator[Cause]:
     if table in (("", "configmaps"), ("", "secrets")):
         yield from _check_keys(obj)
     if table == ("", "secrets"):
-        yield from _check_base64(obj)
+        yield from _check_secret_type(obj)
+    if table == ("", "persistentvolumeclaims"):
+        yield from _check_claim_spec(spec)
+    if table == ("coordination.k8s.io", "leases"):
+        yield from _check_lease(spec)
+    if obj.get("apiVersion") == "events.k8s.io/v1":
+        yield from _check_event(obj)
 
 
 def _check_selector_matches(spec: Object) -> Iterator[Cause]:
@@ -231,7 +260,9 @@ def _check_selector_matches(spec: Object) -> Iterator[Cause]:
     wanted = spec["selector"].get("matchLabels") or {}
     labels = spec.get("template", {}).get("metadata", {}).get("labels") or {}
     if not wanted.items() <= labels.items():
-        text = f"Invalid value: {labels}: `selector` does not match template `labels`"
+        text = (
+            f"Invalid value: {json.dumps(labels, separators=(',', ':'))}: `selector` does not match template `labels`"
+        )
         yield Cause("spec.template.metadata.labels", "FieldValueInvalid", text)
 
 
@@ -239,7 +270,12 @@ def _check_ports(spec: Object) -> Iterator[Cause]:
     ports = spec.get("ports") or []
     if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         yield Cause("spec.ports", "FieldValueRequired", "Required value")
+    if spec.get("type") not in _SERVICE_TYPES:
+        supported = ", ".join(f'"{name}"' for name in _SERVICE_TYPES)
+        text = f'Unsupported value: "{spec.get("type")}": supported values: {supported}'
+        yield Cause("spec.type", "FieldValueNotSupported", text)
     names: set[str] = set()
+    numbers: set[tuple[Any, Any]] = set()
     for index, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):
             yield Cause(f"spec.ports[{index}].name", "FieldValueRequired", "Required value")
@@ -251,6 +287,16 @@ def _check_ports(spec: Object) -> Iterator[Cause]:
         if not 1 <= number <= 65535:
             text = f"Invalid value: {number}: must be between 1 and 65535, inclusive"
             yield Cause(f"spec.ports[{index}].port", "FieldValueInvalid", text)
+        target = port.get("targetPort")
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            text = f"Invalid value: {target}: must be between 1 and 65535, inclusive"
+            yield Cause(f"spec.ports[{index}].targetPort", "FieldValueInvalid", text)
+        if (identity := (port.get("protocol"), number)) in numbers:
+            shown = {"Name": "", "Protocol": identity[0], "AppProtocol": None, "Port": number}
+            shown |= {"TargetPort": 0, "NodePort": 0}
+            text = f"Duplicate value: {json.dumps(shown, separators=(',', ':'))}"
+            yield Cause(f"spec.ports[{index}]", "FieldValueDuplicate", text)
+        numbers.add((port.get("protocol"), number))
 
 
 def _check_keys(obj: Object) -> Iterator[Cause]:
@@ -260,9 +306,38 @@ def _check_keys(obj: Object) -> Iterator[Cause]:
                 yield Cause(f"{field}[{key}]", "FieldValueInvalid", f'Invalid value: "{key}": {_KEY_TEXT}')
 
 
-def _check_base64(secret: Object) -> Iterator[Cause]:
-    for key, value in (secret.get("data") or {}).items():
-        try:
-            base64.b64decode(value, validate=True)
-        except ValueError:
-            yield Cause(f"data[{key}]", "FieldValueInvalid", "Invalid value: illegal base64 data")
+_REQUIRED_KEYS = {
+    "kubernetes.io/basic-auth": (),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+
+def _check_secret_type(secret: Object) -> Iterator[Cause]:
+    for key in _REQUIRED_KEYS.get(secret.get("type", ""), ()):
+        if key not in (secret.get("data") or {}):
+            yield Cause(f"data[{key}]", "FieldValueRequired", "Required value")
+
+
+def _check_claim_spec(spec: Object) -> Iterator[Cause]:
+    if not spec.get("accessModes"):
+        yield Cause("spec.accessModes", "FieldValueRequired", "Required value: at least 1 access mode is required")
+    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        yield Cause("spec.resources[storage]", "FieldValueRequired", "Required value")
+
+
+def _check_lease(spec: Object) -> Iterator[Cause]:
+    duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if duration is not None and duration <= 0:
+        text = f"Invalid value: {duration}: must be greater than 0"
+        yield Cause("spec.leaseDurationSeconds", "FieldValueInvalid", text)
+    if transitions is not None and transitions < 0:
+        text = f"Invalid value: {transitions}: must be greater than or equal to 0"
+        yield Cause("spec.leaseTransitions", "FieldValueInvalid", text)
+
+
+def _check_event(event: Object) -> Iterator[Cause]:
+    if not event.get("eventTime") and not event.get("deprecatedFirstTimestamp"):
+        yield Cause("eventTime", "FieldValueRequired", "Required value")
+    if (kind := event.get("type", "")) not in ("Normal", "Warning"):
+        yield Cause("type", "FieldValueInvalid", f'Invalid value: "{kind}": has invalid value: {kind}')

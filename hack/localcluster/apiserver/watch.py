@@ -10,7 +10,7 @@ from hack.localcluster.apiserver.options import Query
 from hack.localcluster.apiserver.read import selection, version_of
 from hack.localcluster.apiserver.registry import present
 from hack.localcluster.apiserver.shapes import Shape
-from hack.localcluster.apiserver.status import Cause, expired, invalid_options
+from hack.localcluster.apiserver.status import Cause, expired, invalid_options, server_error
 from hack.localcluster.apiserver.storage import Change, Compacted, Storage
 from hack.localcluster.apiserver.target import Target
 
@@ -31,10 +31,12 @@ class Watcher:
     def stream(self, target: Target, query: Query, shape: Shape, *, stopping: Callable[[], bool]) -> Iterator[Object]:
         """The events of a watch, until its time is over or the server stops; checks the request at once."""
         chosen = selection(target, query)
-        version = version_of(query)
+        version = version_of(query, refuse=server_error)
         timeout_s = query.number("timeoutSeconds")
         bookmarks = query.flag("allowWatchBookmarks")
         initial = _wants_initial_events(query, version)
+        if not version and not initial:
+            version = self._storage.version
         session = _Session(self._storage, target, shape, chosen)
         return self._run(
             session,
@@ -105,7 +107,7 @@ class _Session:
                 yield self._event("DELETED", change.last or _at(change.before, change.version))
 
     def bookmark(self, version: int, *, ends_initial: bool = False) -> Object:
-        metadata: Object = {"resourceVersion": str(version), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(version)}
         if ends_initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         return {"type": "BOOKMARK", "object": self._shape.bookmark(metadata)}
@@ -134,5 +136,9 @@ def _wants_initial_events(query: Query, version: int) -> bool:
         return version == 0
     if query.text("resourceVersionMatch") != "NotOlderThan":
         text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        raise invalid_options("ListOptions", Cause("resourceVersionMatch", "FieldValueForbidden", text))
+        causes = [Cause("resourceVersionMatch", "FieldValueForbidden", text)]
+        if match := query.text("resourceVersionMatch"):
+            text = f'Unsupported value: "{match}": supported values: "NotOlderThan"'
+            causes.append(Cause("resourceVersionMatch", "FieldValueNotSupported", text))
+        raise invalid_options("ListOptions", *causes)
     return query.flag("sendInitialEvents")

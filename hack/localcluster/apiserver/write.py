@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class Writer:
         if body["metadata"].get("resourceVersion"):
             raise server_error("resourceVersion should not be set on objects to be created")
         with self._storage.writing():
-            self._require_namespace(target)
+            self._require_namespace(target, body["metadata"].get("name", ""))
             metadata.begin(resource, body, now=metadata.timestamp())
             key = (target.namespace, body["metadata"]["name"])
             if resource.status:
@@ -70,11 +71,11 @@ class Writer:
                 body["metadata"]["generation"] = 1
             managed = body["metadata"].pop("managedFields", None)
             admitted = self._admission.admit(resource, body, None, validation=options.validation)
-            if self._storage.get(resource.table, key) is not None:
-                raise already_exists(resource, key[1])
+            if (standing := self._storage.get(resource.table, key)) is not None:
+                raise already_exists(resource, key[1], is_ending="deletionTimestamp" in standing["metadata"])
             obj = admitted.obj
-            self._admission.complete(resource, obj, None)
             managed = managed if applied else ownership.record(resource, None, obj, options.manager, "")
+            self._admission.complete(resource, obj, None)
             if managed:
                 obj["metadata"]["managedFields"] = managed
             if resource.table == CRD_TABLE:
@@ -93,10 +94,13 @@ class Writer:
             if target.subresource == "scale":
                 body = set_scale(resource, live, body, name=target.name)
             else:
+                metadata.require_own_name(body, target.name)
                 metadata.check_names(resource, body, name=target.name, namespace=target.namespace)
                 if not body["metadata"].get("resourceVersion") and _requires_version(resource):
                     text = "Invalid value: 0: must be specified for an update"
-                    raise invalid(resource, target.name, [Cause("metadata.resourceVersion", "FieldValueInvalid", text)])
+                    cause = Cause("metadata.resourceVersion", "FieldValueInvalid", text)
+                    # the real server takes the plural for the kind here
+                    raise invalid(dataclasses.replace(resource, kind=resource.plural), target.name, [cause])
             return self.update(target, live, body, options)
 
     def live(self, target: Target) -> Object:
@@ -115,19 +119,19 @@ class Writer:
         """
         resource = target.resource
         sent_managed = new["metadata"].pop("managedFields", None)
-        metadata.carry_over(resource, live, new, key_name=target.name)
+        metadata.carry_over(target, live, new)
         new = self._isolate(target, live, new)
         admitted = self._admission.admit(resource, new, live, validation=options.validation)
         new = admitted.obj
+        if managed is None:
+            if sent_managed is not None and ownership.is_readable(sent_managed):
+                new["metadata"]["managedFields"] = sent_managed
+            managed = ownership.record(resource, live, new, options.manager, target.subresource)
         self._admission.complete(resource, new, live)
         if resource.table == CRD_TABLE and not target.subresource:
             establish(new, live)
         if resource.generation and _desired(new, resource) != _desired(live, resource):
             new["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
-        if managed is None:
-            if sent_managed is not None:
-                new["metadata"]["managedFields"] = sent_managed
-            managed = ownership.record(resource, live, new, options.manager, target.subresource)
         new["metadata"].pop("managedFields", None)
         if managed:
             new["metadata"]["managedFields"] = managed
@@ -163,7 +167,7 @@ class Writer:
                 new["status"] = copy(live["status"])
         return new
 
-    def _require_namespace(self, target: Target) -> None:
+    def _require_namespace(self, target: Target, name: str) -> None:
         if not target.resource.namespaced:
             return
         namespace = self._storage.get(("", "namespaces"), ("", target.namespace))
@@ -177,9 +181,7 @@ class Writer:
         if "deletionTimestamp" in namespace["metadata"]:
             why = f"unable to create new content in namespace {target.namespace} because it is being terminated"
             text = f"namespace {target.namespace} is being terminated"
-            raise forbidden(
-                target.resource, target.name, why, [Cause("metadata.namespace", "NamespaceTerminating", text)]
-            )
+            raise forbidden(target.resource, name, why, [Cause("metadata.namespace", "NamespaceTerminating", text)])
 
 
 def _requires_version(resource: ResourceType) -> bool:

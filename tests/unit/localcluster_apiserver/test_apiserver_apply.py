@@ -157,7 +157,7 @@ def test_a_strategic_patch_knows_primitive_lists_and_retained_keys(api: Api) -> 
 
     patched = api.ok("PATCH", f"{MAPS}/one", change, kind=STRATEGIC)
 
-    assert patched["metadata"]["finalizers"] == ["x.org/b", "x.org/c"]
+    assert patched["metadata"]["finalizers"] == ["x.org/c", "x.org/b"]
     deployment = stateful_set() | {"kind": "Deployment"}
     deployment["spec"].pop("serviceName")
     path = "/apis/apps/v1/namespaces/default/deployments"

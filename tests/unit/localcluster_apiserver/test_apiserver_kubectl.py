@@ -154,10 +154,17 @@ def test_kubectl_previews_with_a_server_side_dry_run(kubectl: Kubectl) -> None:
     assert "NotFound" in kubectl.run("get", "cm", "one").stderr
 
 
-def test_kubectl_is_told_what_is_not_served(kubectl: Kubectl) -> None:
+@pytest.mark.parametrize("cascade", ["foreground", "orphan", "background"])
+def test_kubectl_deletes_with_every_cascade(kubectl: Kubectl, cascade: str) -> None:
     kubectl("apply", "-f", "-", manifest=config_map("one"))
 
-    refused: subprocess.CompletedProcess[str] = kubectl.run("delete", "cm", "one", "--cascade=foreground")
+    kubectl("delete", "cm", "one", f"--cascade={cascade}")
+
+    assert "NotFound" in kubectl.run("get", "cm", "one").stderr
+
+
+def test_kubectl_is_told_what_is_not_served(kubectl: Kubectl) -> None:
+    refused: subprocess.CompletedProcess[str] = kubectl.run("get", "--raw", "/api/v1/watch/pods")
 
     assert refused.returncode == 1
-    assert "does not implement foreground and orphan deletion" in refused.stderr
+    assert "does not implement the deprecated /watch/ paths" in refused.stderr

@@ -173,7 +173,7 @@ def test_bookmarks_carry_the_version_of_writes_elsewhere_and_end_a_watch(api: Ap
     assert events[-1]["object"] == {
         "kind": "ConfigMap",
         "apiVersion": "v1",
-        "metadata": {"resourceVersion": elsewhere, "creationTimestamp": None},
+        "metadata": {"resourceVersion": elsewhere},
     }
 
 

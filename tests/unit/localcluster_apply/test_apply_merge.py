@@ -104,7 +104,7 @@ def owners(stored: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def times(stored: Mapping[str, Any]) -> dict[str, str]:
-    return {entry["manager"]: entry["time"] for entry in stored["metadata"]["managedFields"]}
+    return {entry["manager"]: entry.get("time", "") for entry in stored["metadata"]["managedFields"]}
 
 
 def spec(stored: Mapping[str, Any]) -> Any:
@@ -398,10 +398,10 @@ class TestFit:
         ("config", "problem"),
         [
             ({"typo": 1}, ".spec.typo: field not declared in schema"),
-            ({"replicas": "1"}, '.spec.replicas: expected numeric (int or float), got &{"1"}'),
-            ({"image": 1}, ".spec.image: expected string, got &{1}"),
+            ({"replicas": "1"}, ".spec.replicas: expected numeric (int or float), got string"),
+            ({"image": 1}, ".spec.image: expected string, got &value.valueUnstructured{Value:1}"),
             ({"nfs": 1}, ".spec.nfs: expected map, got &{1}"),
-            ({"tags": {}}, ".spec.tags: expected list, got &{{}}"),
+            ({"tags": {}}, ".spec.tags: expected list, got &{map[]}"),
             ({"tags": ["a", "a"]}, '.spec.tags: duplicate entries for key [="a"]'),
         ],
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .fieldset import BadList, Path, by_element, compact, notation
+from .fieldset import BadList, Path, by_element, notation
 from .types import FieldType, Relation
 
 _ALLOWED: Final[dict[str, tuple[type, ...]]] = {
@@ -23,18 +24,18 @@ def problems(value: Any, field_type: FieldType, path: Path = ()) -> Iterator[str
     expected = field_type.expected
     if isinstance(value, dict):
         if expected not in (None, Relation.MAP, Relation.ATOMIC):
-            yield _said(path, f"expected {_name(field_type)}, got &{{{compact(value)}}}")
+            yield _said(path, f"expected {_name(field_type)}, got {_got(value, field_type)}")
             return
         yield from _fields(value, field_type, path)
     elif isinstance(value, list):
         if expected in (Relation.MAP, Relation.SCALAR):
-            yield _said(path, f"expected {_name(field_type)}, got &{{{compact(value)}}}")
+            yield _said(path, f"expected {_name(field_type)}, got {_got(value, field_type)}")
             return
         yield from _items(value, field_type, path)
     elif (
         expected in (Relation.MAP, Relation.KEYED_LIST, Relation.SET) or type(value) not in _ALLOWED[field_type.scalar]
     ):
-        yield _said(path, f"expected {_name(field_type)}, got &{{{compact(value)}}}")
+        yield _said(path, f"expected {_name(field_type)}, got {_got(value, field_type)}")
 
 
 def _fields(value: dict[str, Any], field_type: FieldType, path: Path) -> Iterator[str]:
@@ -84,3 +85,35 @@ def _name(field_type: FieldType) -> str:
 
 def _said(path: Path, problem: str) -> str:
     return f"{notation(path)}: {problem}"
+
+
+def _got(value: Any, field_type: FieldType) -> str:
+    """A value that doesn't fit, printed as the server's library does: in another way for each expected type."""
+    match _name(field_type):
+        case "string":
+            return f"&value.valueUnstructured{{Value:{_literal(value)}}}"
+        case name if name.startswith("numeric"):
+            return _GO_TYPES.get(type(value), "float64")
+        case _:
+            return f"&{{{printed(value)}}}"
+
+
+_GO_TYPES = {str: "string", bool: "bool", dict: "map[string]interface {}", list: "[]interface {}"}
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        fields = ", ".join(f"{json.dumps(key)}:{_literal(value[key])}" for key in sorted(value))
+        return f"map[string]interface {{}}{{{fields}}}"
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(_literal, value))}}}"
+    return json.dumps(value)
+
+
+def printed(value: Any) -> str:
+    """A value as Go prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{printed(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(printed, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)

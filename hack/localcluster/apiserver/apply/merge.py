@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from .check import problems
@@ -158,7 +159,7 @@ def apply(
     same = live is not None and equal(result, standing)
     if live is not None and same and managers == read(live):
         return ApplyOutcome(live, changed=False)
-    if key in managers and not (same and managers[key].time):
+    if key in managers and not same:
         managers[key] = replace(managers[key], time=now)
     return ApplyOutcome(_with_managers(result, managers), changed=True)
 
@@ -173,8 +174,11 @@ def track_update(
     types: FieldType,
     now: str,
     reset: Iterable[str] = (),
+    blank: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """The managedFields of `new`, which `manager` is about to store in place of `old` (None: a creation).
+
+    `blank` holds what an object of the kind has before anything is set: its parts that can't be absent.
 
     `new` must have its defaults, and what the endpoint throws away must stand as in `old`. An object that nobody
     keeps track of stays so until it is applied; `managedFields: [{}]` makes one such.
@@ -187,7 +191,7 @@ def track_update(
     api_version = new.get("apiVersion", "")
     key = key_of(manager, operation, subresource, api_version)
     try:
-        difference = compare(_bare(old) if old is not None else {}, _bare(new), types).without(reset)
+        difference = compare(_bare(old) if old is not None else dict(blank), _bare(new), types).without(reset)
     except BadList:
         # validation refuses such an object; a write is never lost for its bookkeeping
         return write(managers)
@@ -215,7 +219,8 @@ def _check(applied: dict[str, Any], types: FieldType) -> None:
     found = list(problems(applied, types))
     if found:
         which = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-        group_version = applied.get("apiVersion", "")
+        version = applied.get("apiVersion", "")
+        group_version = version if "/" in version else f"/{version}"
         said = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {problem}" for problem in found)
         raise ApplyRefused(
             f"failed to create typed patch object ({which}; {group_version}, Kind={applied.get('kind', '')}): {said}"
