@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -63,7 +63,7 @@ class ServiceNetwork:
         self._complain = complain
         self._listening: dict[Endpoint, asyncio.Server] = {}
         self._refused: set[Endpoint] = set()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._loop = asyncio.new_event_loop()
         self._dirty = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="service-network", daemon=True)
@@ -110,9 +110,12 @@ class ServiceNetwork:
         finally:
             for server in self._listening.values():
                 server.close()
-            for task in self._connections:
+            await asyncio.sleep(0)  # what was accepted just now becomes a connection
+            for task, writer in self._connections.items():
                 task.cancel()
+                writer.transport.abort()
             await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.sleep(0)  # what was aborted is closed
 
     async def _sync(self) -> None:
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._services.store.list()}
@@ -136,20 +139,11 @@ class ServiceNetwork:
                 self._logger.warning("a Service can't be reached", service=endpoint.name, reason=why)
                 self._complain(wanted[endpoint], why)
 
-    def _acceptor(
-        self, endpoint: Endpoint
-    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._connections.add(task)
-            try:
-                await self._forward(endpoint, reader, writer)
-            except asyncio.CancelledError:
-                # Only the end of the cluster cancels; swallowed, since asyncio's servers report it as an error.
-                writer.transport.abort()
-            finally:
-                self._connections.discard(task)
+    def _acceptor(self, endpoint: Endpoint) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(self._forward(endpoint, reader, writer))
+            self._connections[task] = writer
+            task.add_done_callback(self._connections.pop)
 
         return accept
 

@@ -131,17 +131,19 @@ def test_a_stopped_operator_ends_with_0_and_leaves_the_lease_free(run: Run, worl
 
 
 def test_of_two_one_leads_and_hands_over_at_once_when_it_is_asked_to_stop(run: Run, world: World) -> None:
-    with run("one", *LONG) as one, run("other", *LONG) as other:
-        leader, follower = leader_and_follower(one, other)
-        assert not follower.leads()
-        assert follower.metrics().writes() == {"POST": 0, "PATCH": 0, "DELETE": 0}
-        held_by = holder(world)
+    with run("one", *LONG) as leader:
+        leader.until_leading()
+        with run("other", *LONG) as follower:
+            follower.until_ready()
+            assert not follower.leads()
+            assert follower.metrics().writes() == {"POST": 0, "PATCH": 0, "DELETE": 0}
+            held_by = holder(world)
 
-        leader.signal(signal.SIGTERM)
-        follower.until_leading(HANDOVER_S)
+            leader.signal(signal.SIGTERM)
+            follower.until_leading(HANDOVER_S)
 
-        assert leader.wait() == 0
-        assert holder(world) not in ("", held_by)
+            assert leader.wait() == 0
+            assert holder(world) not in ("", held_by)
 
 
 def test_a_killed_leader_is_followed_after_its_lease_and_not_before(run: Run, world: World) -> None:

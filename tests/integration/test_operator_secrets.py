@@ -88,6 +88,7 @@ def test_no_secret_is_anywhere_but_in_secrets(client: Client, talkative: Operato
     wrong = secrets.token_urlsafe(20)
     known.values.add(wrong)
     world.patch(DITTOFS, "demo", spec={"auth": None})
+    world.until_phase(DITTOFS, "demo", "Running")
     world.patch(SECRET, "demo-admin", data={"password": _base64(wrong)})
     world.until_told(DITTOFS, "demo", "Available", "False", "AdminLockedOut")
     not_text = base64.b64encode(b"\xff\xfe" + secrets.token_bytes(20)).decode()

@@ -85,9 +85,9 @@ def test_shares_of_a_suspended_instance_rest_with_it(world: World) -> None:
     world.until_phase(DITTOFS_SHARE, "resting", "Ready")
 
     world.patch(DITTOFS, "demo", spec={"suspend": True})
+    world.until_phase(DITTOFS, "demo", "Suspended")
     world.patch(DITTOFS_SHARE, "resting", spec={"readOnly": True})
     world.until_phase(DITTOFS_SHARE, "resting", "Suspended")
-    world.until_phase(DITTOFS, "demo", "Suspended")
     assert world.server().share("/resting")["read_only"] is False
 
     world.patch(DITTOFS, "demo", spec={"suspend": False})
