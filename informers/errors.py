@@ -75,7 +75,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: somebody else wrote first, or owns the field; read again."""
+    """409: somebody else wrote first, or owns the field; 422 when the name is another object's by now. Read again."""
 
 
 class AlreadyExists(Conflict):
@@ -143,5 +143,8 @@ def api_error(status: int, body: Mapping[str, Any], *, retry_after_s: float | No
         for cause in (listed if isinstance(listed, list) else ())
         if isinstance(cause, Mapping)
     )
+    if kind is Invalid and causes and all(cause.field == "metadata.uid" for cause in causes):
+        # So kube-apiserver tells a write that names the uid of an object which another one has replaced since.
+        kind = Conflict
     message = str(body.get("message") or f"the API server answered {status}")
     return kind(status, reason, message, causes=causes, retry_after_s=retry_after_s)

@@ -52,7 +52,7 @@ class StatusWriter:
     def write(self, view: View, status: dict[str, Any]) -> bool:
         """Give the object `view` this `status`; False when it had it.
 
-        Raises a `ClientError`: NotFound when the object is gone, Conflict when another one has its name by now.
+        Raises a `ClientError`: NotFound when the object is gone, Conflict when others wrote at the same time.
         """
         if status == self.last(view):
             return False
@@ -60,8 +60,8 @@ class StatusWriter:
         manifest = {
             "apiVersion": self._resource.api_version,
             "kind": self._resource.kind,
-            # With the uid, so that a new object of this name never gets the status of an old one.
-            "metadata": {"name": key.name, "namespace": key.namespace, "uid": metadata["uid"]},
+            # Without the uid, which kube-apiserver does not compare here: the next pass over a new object corrects it.
+            "metadata": {"name": key.name, "namespace": key.namespace},
             "status": status,
         }
         self._client.apply(

@@ -39,7 +39,7 @@ from reconcilers.status_writer import StatusWriter
 #: How soon to look again at a share that the server does not say yet to have loaded.
 LOADING_LOOK_S = 1.0
 
-#: How soon to look again at an object that was made anew meanwhile.
+#: How soon to try again to write a status that others wrote in between of.
 STALE_S = 1.0
 
 

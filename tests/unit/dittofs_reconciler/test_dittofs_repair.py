@@ -247,6 +247,7 @@ def test_in_a_namespace_that_is_being_deleted_nothing_counts_as_failed(world: Wo
 def test_claims_grow_with_the_specification_and_never_shrink(world: World) -> None:
     world.run(metadata={"storage": {"size": "10Gi"}}, payload={"storage": {"size": "10Gi"}})
     for claim in ("demo-metadata", "demo-payload"):
+        world.change(PERSISTENT_VOLUME_CLAIM, claim, {"spec": {"volumeName": f"pv-{claim}"}})
         world.change(PERSISTENT_VOLUME_CLAIM, claim, {"status": {"phase": "Bound"}}, subresource="status")
     world.change(PERSISTENT_VOLUME_CLAIM, "demo-metadata", {"spec": {"resources": {"requests": {"storage": "40Gi"}}}})
     world.change_spec(metadata={"storage": {"size": "20Gi"}}, payload={"storage": {"size": "20Gi"}})

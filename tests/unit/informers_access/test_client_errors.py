@@ -285,3 +285,12 @@ def test_a_refusal_whose_details_are_odd_is_a_refusal(
 
     with pytest.raises(ServerError, match="Odd: no"):
         client.replace(CONFIG_MAPS, MANIFEST)
+
+
+def test_the_uid_of_an_object_that_was_replaced_is_a_conflict(server: ScriptedServer, client: Client) -> None:
+    """kube-apiserver answers 422 to it, with the cause twice."""
+    cause = {"field": "metadata.uid", "reason": "FieldValueInvalid", "message": "field is immutable"}
+    server.script("PUT", refusal(422, "Invalid", "immutable", causes=[cause, cause]))
+
+    with pytest.raises(Conflict):
+        client.replace(CONFIG_MAPS, MANIFEST)

@@ -93,26 +93,11 @@ def test_a_wall_clock_that_runs_behind_holds_a_deleted_share_no_longer(world: Sh
     assert not world.exists(key)
 
 
-def test_a_status_is_written_to_the_very_object_it_is_about(world: ShareWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[Manifest] = []
-    apply = world.objects.apply
-
-    def recorded(resource: Any, manifest: Manifest, **options: Any) -> Manifest:
-        written.append(manifest)
-        return apply(resource, manifest, **options)
-
-    monkeypatch.setattr(world.objects, "apply", recorded)
-    key = world.put_share()
-    world.settle(key)
-
-    assert {manifest["metadata"]["uid"] for manifest in written} == {"uid-export"}
-
-
-def test_a_status_for_an_object_that_was_made_anew_is_dropped(
+def test_a_status_that_others_wrote_in_between_of_is_written_soon(
     world: ShareWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Manifest:
-        raise Conflict(409, "Conflict", "uid mismatch")
+        raise Conflict(409, "Conflict", "somebody wrote")
 
     monkeypatch.setattr(world.objects, "apply", refuse)
     world.put_instance(apiReachable=False)
