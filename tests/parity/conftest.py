@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from hack.controlplane.binaries import find_binaries
+from hack.controlplane.control_plane import ControlPlane
+from hack.controlplane.tools import ToolMissing
 from hack.localcluster.apiserver.server import ApiServer
 from tests.parity.endpoint import Endpoint
 from tests.parity.side import Side
@@ -15,6 +20,8 @@ from tests.parity.side import Side
 _TOKEN = "parity-token"
 #: The kubeconfig of a running API server to compare with, instead of a control plane of the suite's own.
 _KUBECONFIG = "PARITY_KUBECONFIG"
+#: Where the integration tests run (see tests/integration/conftest.py): `controlplane` starts one here, too.
+_PLACE = "DITTOFS_TEST_PLACE"
 
 _tally: Counter[tuple[str, str]] = Counter()
 
@@ -31,20 +38,29 @@ def ours() -> Iterator[Side]:
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Side]:
-    """A kube-apiserver with its controllers."""
-    kubeconfig = os.environ.get(_KUBECONFIG)
-    if not kubeconfig:
-        reason = f"no kube-apiserver to compare with: set {_KUBECONFIG}"
-        if os.environ.get("REQUIRE_REAL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    endpoint = Endpoint.of_kubeconfig(kubeconfig)
-    side = Side(endpoint)
-    side.setting.install()
-    yield side
-    side.setting.remove()
-    endpoint.close()
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """A kube-apiserver with its controllers: the one of a kubeconfig, or one that is started here."""
+    with contextlib.ExitStack() as stack:
+        kubeconfig = os.environ.get(_KUBECONFIG)
+        if not kubeconfig:
+            place = request.config.getoption("--place", None) or os.environ.get(_PLACE)
+            if place != "controlplane" and os.environ.get("REQUIRE_REAL") != "1":
+                pytest.skip(f"no kube-apiserver to compare with: set {_PLACE}=controlplane, or {_KUBECONFIG}")
+            kubeconfig = str(_start(stack, tmp_path_factory.mktemp("control-plane")))
+        endpoint = Endpoint.of_kubeconfig(kubeconfig)
+        stack.callback(endpoint.close)
+        side = Side(endpoint)
+        side.setting.install()
+        stack.callback(side.setting.remove)
+        yield side
+
+
+def _start(stack: contextlib.ExitStack, directory: Path) -> Path:
+    try:
+        binaries = find_binaries(tell=print)
+    except ToolMissing as error:
+        pytest.fail(str(error), pytrace=False)
+    return stack.enter_context(ControlPlane(directory, binaries=binaries)).kubeconfig
 
 
 @pytest.fixture

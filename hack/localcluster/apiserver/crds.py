@@ -52,7 +52,7 @@ def check_definition(crd: Object, live: Object | None) -> Iterator[Cause]:
     spec = crd.get("spec") or {}
     names, versions = spec.get("names") or {}, spec.get("versions") or []
     expected = f"{names.get('plural')}.{spec.get('group')}"
-    if crd["metadata"]["name"] != expected:
+    if live is None and crd["metadata"]["name"] != expected:
         text = f'Invalid value: "{crd["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
         yield Cause("metadata.name", "FieldValueInvalid", text)
     if spec.get("scope") not in ("Namespaced", "Cluster"):

@@ -202,7 +202,10 @@ def _check_immutable_data(new: Object, live: Object) -> Iterator[Cause]:
 
 def _check_role_ref(new: Object, live: Object) -> Iterator[Cause]:
     if new.get("roleRef") != live.get("roleRef"):
-        yield Cause("roleRef", "FieldValueInvalid", "Invalid value: cannot change roleRef")
+        sent = new.get("roleRef") or {}
+        shown = {"APIGroup": sent.get("apiGroup", ""), "Kind": sent.get("kind", ""), "Name": sent.get("name", "")}
+        text = f"Invalid value: {json.dumps(shown, separators=(',', ':'))}: cannot change roleRef"
+        yield Cause("roleRef", "FieldValueInvalid", text)
 
 
 def _check_fixed_event(new: Object, live: Object) -> Iterator[Cause]:
@@ -256,10 +259,10 @@ def check_create(table: tuple[str, str], obj: Object) -> Iterator[Cause]:
 def _check_selector_matches(spec: Object) -> Iterator[Cause]:
     if not spec.get("selector"):
         yield Cause("spec.selector", "FieldValueRequired", "Required value")
-        return
-    wanted = spec["selector"].get("matchLabels") or {}
+    wanted = (spec.get("selector") or {}).get("matchLabels")
     labels = spec.get("template", {}).get("metadata", {}).get("labels") or {}
-    if not wanted.items() <= labels.items():
+    # no selector selects nothing
+    if not spec.get("selector") or not (wanted or {}).items() <= labels.items():
         text = (
             f"Invalid value: {json.dumps(labels, separators=(',', ':'))}: `selector` does not match template `labels`"
         )

@@ -62,18 +62,15 @@ class Conflict:
     field: str
     subresource: str = ""
     api_version: str = ""
-    time: str = ""
 
     @property
     def description(self) -> str:
-        """Who, as the server says it: `"kubectl" using v1 at 2026-01-01T00:00:00Z`."""
+        """Who, as the server says it: `"kubectl" using v1`."""
         who = f'"{self.manager}"'
         if self.subresource:
             who += f' with subresource "{self.subresource}"'
         if self.operation == UPDATE:
             who += f" using {self.api_version}"
-            if self.time:
-                who += f" at {self.time}"
         return who
 
 
@@ -264,7 +261,7 @@ def _conflicts(managers: Managers, written: FieldSet, applier: ManagerKey) -> li
         (key, path, owned) for key, owned in managers.items() if key != applier for path in owned.fields & written
     ]
     return [
-        Conflict(key.manager, key.operation, notation(path), key.subresource, owned.api_version, owned.time)
+        Conflict(key.manager, key.operation, notation(path), key.subresource, owned.api_version)
         for key, path, owned in sorted(found, key=lambda one: (one[0].manager, one[0].operation, one[1]))
     ]
 
