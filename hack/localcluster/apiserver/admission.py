@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hack.localcluster.apiserver import metadata, strategies
+from hack.localcluster.apiserver import content_rules, metadata, strategies
 from hack.localcluster.apiserver.builtin import ResourceType
 from hack.localcluster.apiserver.crds import CustomSchema, check_definition
 from hack.localcluster.apiserver.fields import read
@@ -49,7 +49,7 @@ class Admission:
             prepare(obj, live)
         causes = [*metadata.check(resource, obj, live), *findings.causes]
         if not causes:
-            causes += strategies.check_create(resource.table, obj)
+            causes += content_rules.check_create(resource.table, obj)
             if resource.plural == "customresourcedefinitions":
                 causes += check_definition(obj, live)
         if live is not None and (check := strategies.CHECK_UPDATE.get(resource.table)):
