@@ -40,9 +40,9 @@ test: lint ## Check everything: style, types, unit and integration tests on the 
 	$(BIN)/pytest
 
 .PHONY: envtest
-envtest: env ## Run the integration tests on a real control plane (the first time needs Go and ten minutes)
+envtest: env ## Run the integration and parity tests on a real control plane (the first time needs Go and ten minutes)
 	@$(BIN)/python -m hack.controlplane control-plane
-	$(BIN)/pytest tests/integration --place=controlplane
+	$(BIN)/pytest tests/integration tests/parity --place=controlplane
 
 .PHONY: dfs
 dfs: env ## Bring the real DittoFS server and its client (the first time needs Go)
