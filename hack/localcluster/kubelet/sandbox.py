@@ -86,18 +86,26 @@ class Sandbox:
         root.mkdir(parents=True, exist_ok=True)
         # An abstract name: no path that may be too long, nothing to clean up.
         self._name = f"\0dittofs-local-cluster-{secrets.token_hex(16)}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        # The plan holds the values of Secrets: in memory, and not among the arguments that `ps` shows to everybody. The
+        # folder stands there so that one can see whose process it is.
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+            os.fdopen(os.memfd_create("plan"), "wb") as told,
+        ):
             listener.bind(self._name)
             listener.listen(128)
+            told.write(_to_json(plan, root, listener.fileno()))
+            told.flush()
+            told.seek(0)
             self._process = subprocess.Popen(
                 [
                     *_unshare(plan.user, plan.group),
-                    *(sys.executable, "-I", str(_INIT), _to_json(plan, root, listener.fileno())),
+                    *(sys.executable, "-I", str(_INIT), str(told.fileno()), os.fspath(root)),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                pass_fds=[listener.fileno()],
+                pass_fds=[listener.fileno(), told.fileno()],
                 env={},
                 start_new_session=True,
             )
@@ -158,7 +166,7 @@ def _unshare(user: int, group: int) -> list[str]:
     return ["unshare", *ids, "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--"]
 
 
-def _to_json(plan: SandboxPlan, root: Path, listener: int) -> str:
+def _to_json(plan: SandboxPlan, root: Path, listener: int) -> bytes:
     mounts = [{"source": os.fspath(m.source), "path": m.path, "readOnly": m.read_only} for m in plan.mounts]
     return json.dumps(
         {
@@ -175,4 +183,4 @@ def _to_json(plan: SandboxPlan, root: Path, listener: int) -> str:
             "readOnlyRoot": plan.read_only_root,
             "listener": listener,
         }
-    )
+    ).encode()

@@ -1,8 +1,9 @@
 """The first process of a sandbox: makes its private root, starts the container's process, lets callers in.
 
 Run by `sandbox.py` through `unshare`, as process 1 of new pid, mount and network namespaces; when it ends, the kernel
-ends all the others. It imports only the standard library and is told everything as one JSON argument. On its standard
-input `T` means SIGTERM to the container; end of file means that the cluster is gone, however abruptly: end at once.
+ends all the others. It imports only the standard library and is told everything as JSON, in the open file that its
+argument numbers. On its standard input `T` means SIGTERM to the container; end of file means that the cluster is gone,
+however abruptly: end at once.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Read the plan, build the root, start the process, serve until it ends."""
-    plan = json.loads(sys.argv[1])
+    with os.fdopen(int(sys.argv[1]), "rb") as told:
+        plan = json.load(told)
     _bring_up_loopback(plan["address"])
     _build_root(plan)
     child = _start(plan)
