@@ -22,6 +22,8 @@ from informers.resource import View
 
 _BUFFER_BYTES = 1 << 18
 _STOP_TIMEOUT_S = 5.0
+#: An accepted socket takes three rounds of the loop to become a connection, a closed one takes one to be gone.
+_ROUNDS_TO_SETTLE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,14 @@ class ServiceNetwork:
         finally:
             for server in self._listening.values():
                 server.close()
-            await asyncio.sleep(0)  # what was accepted just now becomes a connection
+            for _ in range(_ROUNDS_TO_SETTLE):  # what was accepted just now becomes a connection
+                await asyncio.sleep(0)
             for task, writer in self._connections.items():
                 task.cancel()
                 writer.transport.abort()
             await asyncio.gather(*self._connections, return_exceptions=True)
-            await asyncio.sleep(0)  # what was aborted is closed
+            for _ in range(_ROUNDS_TO_SETTLE):  # what was aborted is closed
+                await asyncio.sleep(0)
 
     async def _sync(self) -> None:
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._services.store.list()}
@@ -148,22 +152,24 @@ class ServiceNetwork:
         return accept
 
     async def _forward(self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        backends = self._backends(endpoint)
-        self._random.shuffle(backends)
-        for address, port in backends:
-            route = self._pod_network.route(address)
-            if route is None:
-                continue
-            try:
-                inner_reader, inner_writer = await dial(route, port)
-            except OSError:
-                continue
-            try:
-                await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-            finally:
-                inner_writer.transport.abort()
-            break
-        writer.close()
+        try:
+            backends = self._backends(endpoint)
+            self._random.shuffle(backends)
+            for address, port in backends:
+                route = self._pod_network.route(address)
+                if route is None:
+                    continue
+                try:
+                    inner_reader, inner_writer = await dial(route, port)
+                except OSError:
+                    continue
+                try:
+                    await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+                finally:
+                    inner_writer.transport.abort()
+                break
+        finally:
+            writer.close()
 
     def _backends(self, endpoint: Endpoint) -> list[tuple[str, int]]:
         """Address and port of each pod that may serve it now."""
