@@ -18,7 +18,6 @@ from hack.localcluster.kubelet.container import Pace
 from hack.localcluster.kubelet.kubelet import NODE_NAME
 from hack.localcluster.kubelet.processes import Launcher, ServerKind
 from hack.localcluster.pod_network import AddressPool, PodNetwork
-from hack.localcluster.resources import PERSISTENT_VOLUME_CLAIM, POD, SERVICE
 from hack.localcluster.simulation import Simulation
 from informers.client import Client
 from informers.clock import Clock
@@ -27,6 +26,7 @@ from informers.events import EventRecorder
 from informers.mapper import own_key
 from informers.metrics import Metrics
 from informers.resource import Manifest, ObjectKey
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD, SERVICE
 
 FIELD_MANAGER = "kubelet"
 #: Never seen outside of the pods: endpoints refuse loopback addresses, which the local cluster has.

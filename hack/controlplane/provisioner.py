@@ -10,12 +10,12 @@ from pathlib import Path
 
 from hack.controlplane.resources import PERSISTENT_VOLUME
 from hack.localcluster.controllers.surroundings import Surroundings
-from hack.localcluster.resources import PERSISTENT_VOLUME_CLAIM
 from hack.localcluster.storage import DEFAULT_STORAGE_CLASS, PROVISIONER
 from informers.errors import AlreadyExists, Conflict, NotFound
 from informers.event import Event, states
 from informers.resource import Manifest, ObjectKey, View
 from informers.result import Backoff, Done, Result
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM
 
 FIELD_MANAGER = "volume-provisioner"
 _CLASS: str = DEFAULT_STORAGE_CLASS["metadata"]["name"]

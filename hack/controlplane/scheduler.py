@@ -8,11 +8,11 @@ from typing import Any
 from hack.localcluster.controllers.claims import claims_of
 from hack.localcluster.controllers.surroundings import Surroundings, condition
 from hack.localcluster.kubelet.api import KubeletClient
-from hack.localcluster.resources import PERSISTENT_VOLUME_CLAIM, POD
 from informers.errors import Conflict, NotFound
 from informers.event import Event, states
 from informers.resource import ObjectKey, View
 from informers.result import Done, Result
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD
 
 FIELD_MANAGER = "kube-scheduler"
 SCHEDULER_NAME = "default-scheduler"

@@ -21,7 +21,7 @@ from hack.localcluster.kubelet.processes import Launcher
 from hack.localcluster.kubelet.worker import Recorder
 from hack.localcluster.network import ServiceNetwork
 from hack.localcluster.pod_network import AddressPool, PodNetwork
-from hack.localcluster.resources import POD, SERVICE, STORAGE_CLASS
+from hack.localcluster.resources import STORAGE_CLASS
 from hack.localcluster.storage import DEFAULT_STORAGE_CLASS
 from informers.client import Client
 from informers.clock import Clock, SystemClock
@@ -29,6 +29,7 @@ from informers.configuration import load
 from informers.events import EventRecorder
 from informers.metrics import Metrics
 from informers.resource import View
+from reconcilers.api.resources import POD, SERVICE
 
 #: The folders below the data directory that are the simulation's to remove.
 _OWN_FOLDERS = ("volumes", "pods", "logs")

@@ -14,11 +14,11 @@ import pytest
 from hack.controlplane.binaries import find_binaries
 from hack.controlplane.control_plane import ControlPlane, StartFailed
 from hack.controlplane.resources import PERSISTENT_VOLUME
-from hack.localcluster.resources import PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE
 from informers import configuration
 from informers.client import Client
 from informers.errors import Forbidden, NotFound
 from informers.resource import ObjectKey, Resource
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE
 from tests.support.eventually import eventually
 from tests.support.objects import Objects
 from tests.support.place import Place

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from hack.localcluster.cluster import LocalCluster
-from hack.localcluster.resources import POD, SERVICE
 from informers import configuration
 from informers.client import Client
+from reconcilers.api.resources import POD, SERVICE
 from tests.support.eventually import eventually
 from tests.support.objects import PASSWORD, Objects
 from tests.support.real_server import dfs_or_skip

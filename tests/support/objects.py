@@ -6,10 +6,10 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from hack.localcluster.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE, STATEFUL_SET
 from informers.client import Client
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
+from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, POD, SECRET, SERVICE, STATEFUL_SET
 
 SERVER_IMAGE = "marmos91c/dittofs:v0.29.0"
 PASSWORD = "correct-horse"

@@ -19,10 +19,11 @@ from hack.controlplane.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hack.localcluster.cluster import LocalCluster
 from hack.localcluster.kubelet.api import KubeletClient
 from hack.localcluster.kubelet.container import Pace
-from hack.localcluster.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, SERVICE_ACCOUNT
+from hack.localcluster.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 from informers import configuration
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey, Resource
+from reconcilers.api.resources import SERVICE_ACCOUNT
 from tests.support.eventually import eventually
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from hack.localcluster.controllers.surroundings import FIELD_MANAGER, Surroundings
-from hack.localcluster.resources import PERSISTENT_VOLUME_CLAIM, POD
 from informers.errors import Conflict, NotFound
 from informers.event import Event, states
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, Result
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD
 
 PROTECTION_FINALIZER = "kubernetes.io/pvc-protection"
 

@@ -15,11 +15,12 @@ from hack.localcluster.controllers.surroundings import (
     is_controlled_by,
 )
 from hack.localcluster.kubelet.kubelet import NODE_NAME
-from hack.localcluster.resources import JOB, POD
+from hack.localcluster.resources import JOB
 from informers.errors import AlreadyExists
 from informers.resource import Manifest, ObjectKey, View
 from informers.result import Done, Result
 from informers.view import thaw
+from reconcilers.api.resources import POD
 
 _BACKOFF_LIMIT = 6
 

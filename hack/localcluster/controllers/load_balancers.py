@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hack.localcluster.controllers.surroundings import Surroundings
 from hack.localcluster.pod_network import AddressPool
-from hack.localcluster.resources import SERVICE
 from informers.resource import ObjectKey
 from informers.result import Done, Result
+from reconcilers.api.resources import SERVICE
 
 
 class LoadBalancerReconciler:

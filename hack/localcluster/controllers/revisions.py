@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from hack.localcluster.controllers.surroundings import controller_reference
-from hack.localcluster.resources import CONTROLLER_REVISION, STATEFUL_SET
+from hack.localcluster.resources import CONTROLLER_REVISION
 from informers.resource import Manifest, View
 from informers.view import thaw
+from reconcilers.api.resources import STATEFUL_SET
 
 #: Kubernetes' alphabet for generated names: no vowels, nothing that looks like something else.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -22,11 +22,12 @@ from hack.localcluster.controllers.surroundings import (
     matches,
 )
 from hack.localcluster.kubelet.kubelet import NODE_NAME
-from hack.localcluster.resources import CONTROLLER_REVISION, PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET
+from hack.localcluster.resources import CONTROLLER_REVISION
 from informers.errors import AlreadyExists, ApiError
 from informers.resource import Manifest, ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from informers.view import thaw
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET
 
 _HISTORY_LIMIT = 10
 

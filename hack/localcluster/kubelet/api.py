@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hack.localcluster.resources import POD, SERVICE_ACCOUNT
 from informers.client import Client
 from informers.resource import ObjectKey
+from reconcilers.api.resources import POD, SERVICE_ACCOUNT
 
 
 class KubeletClient(Client):

@@ -14,11 +14,11 @@ from hack.localcluster.kubelet.processes import Launcher, ServerKind
 from hack.localcluster.kubelet.tokens import Tokens
 from hack.localcluster.kubelet.worker import PodWorker, Recorder, Surroundings
 from hack.localcluster.pod_network import PodNetwork
-from hack.localcluster.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET
 from informers.clock import Clock
 from informers.event import Event, states
 from informers.informer import SharedInformer
 from informers.resource import ObjectKey, View
+from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET
 
 #: The only node there is.
 NODE_NAME = "local"

@@ -6,10 +6,10 @@ import threading
 
 from hack.localcluster.kubelet.api import KubeletClient
 from hack.localcluster.kubelet.environment import ReferenceMissing
-from hack.localcluster.resources import POD
 from informers.clock import Clock
 from informers.errors import Forbidden, NotFound
 from informers.resource import ObjectKey, View
+from reconcilers.api.resources import POD
 
 #: Of a token's lifetime; then it is renewed.
 _FRESH = 0.8

@@ -17,10 +17,10 @@ from hack.localcluster.kubelet.processes import Launch, Launcher, Process
 from hack.localcluster.kubelet.status import pod_status
 from hack.localcluster.kubelet.volumes import PodVolumes, VolumeLookup, VolumeUnavailable, mounts_of
 from hack.localcluster.pod_network import PodNetwork
-from hack.localcluster.resources import POD
 from informers.clock import Clock
 from informers.errors import ClientError, Conflict, NotFound
 from informers.resource import ObjectKey, View
+from reconcilers.api.resources import POD
 
 FIELD_MANAGER = "kubelet"
 _DEFAULT_GRACE_S = 30.0
