@@ -19,16 +19,9 @@ from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
     DITTOFS_SHARE,
-    EVENT,
     LEASE,
-    PERSISTENT_VOLUME_CLAIM,
-    POD,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
 )
-from tests.support.acceptance import PATIENCE_S, World
+from tests.support.acceptance import EVERYTHING, PATIENCE_S, World
 from tests.support.eventually import eventually
 from tests.support.operator_process import PROGRAM, OperatorProcess, may_lead_in, operator_process
 from tests.support.place import Place
@@ -41,18 +34,6 @@ SHORT = (f"--lease-duration={LEASE_S:g}s", "--renew-deadline=2s", "--retry-perio
 HANDOVER_S = 2.2 * RETRY_S + 6
 #: A lease that nobody could sit out in that time.
 LONG = ("--lease-duration=30s", "--renew-deadline=20s")
-EVERYTHING = (
-    DITTOFS,
-    DITTOFS_SHARE,
-    CONFIG_MAP,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    PERSISTENT_VOLUME_CLAIM,
-    STATEFUL_SET,
-    POD,
-    EVENT,
-)
 #: What architecture.md and api.md promise to dashboards made for controller-runtime and client-go.
 METRICS = {
     "controller_runtime_reconcile_total",

@@ -14,37 +14,19 @@ import pytest
 
 from informers.client import Client
 from reconcilers.api.resources import (
-    CONFIG_MAP,
     DITTOFS,
     DITTOFS_SHARE,
-    EVENT,
     LEASE,
-    PERSISTENT_VOLUME_CLAIM,
-    POD,
     SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
 )
-from tests.support.acceptance import PATIENCE_S, World
+from tests.support.acceptance import EVERYTHING, PATIENCE_S, World
 from tests.support.eventually import eventually
 from tests.support.operator_process import OperatorProcess, may_lead_in, operator_process
 from tests.support.place import Place
 
 pytestmark = pytest.mark.integration
 
-PUBLIC = (
-    DITTOFS,
-    DITTOFS_SHARE,
-    CONFIG_MAP,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    PERSISTENT_VOLUME_CLAIM,
-    STATEFUL_SET,
-    POD,
-    EVENT,
-    LEASE,
-)
+PUBLIC = (*(resource for resource in EVERYTHING if resource != SECRET), LEASE)
 
 
 @pytest.fixture

@@ -10,31 +10,12 @@ from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
     DITTOFS_SHARE,
-    EVENT,
-    PERSISTENT_VOLUME_CLAIM,
-    POD,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
 )
-from tests.support.acceptance import PATIENCE_S, Metrics, World
+from tests.support.acceptance import EVERYTHING, PATIENCE_S, Metrics, World
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
-EVERYTHING = (
-    DITTOFS,
-    DITTOFS_SHARE,
-    CONFIG_MAP,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    PERSISTENT_VOLUME_CLAIM,
-    STATEFUL_SET,
-    POD,
-    EVENT,
-)
 SHARES = ("a", "b", "c")
 
 

@@ -20,12 +20,36 @@ from hack.localcluster.resources import NAMESPACE
 from informers.client import Client
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, EVENT, SECRET, SERVICE
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    DITTOFS,
+    DITTOFS_SHARE,
+    EVENT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+)
 from tests.support.eventually import eventually
 
 #: A start takes the kubelet's probes, a stop the server's shutdown.
 PATIENCE_S = 30.0
 USER = "acceptance-tests"
+#: All that there is about an instance in its namespace.
+EVERYTHING = (
+    DITTOFS,
+    DITTOFS_SHARE,
+    CONFIG_MAP,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    PERSISTENT_VOLUME_CLAIM,
+    STATEFUL_SET,
+    POD,
+    EVENT,
+)
 
 _numbers = itertools.count(Random().randrange(1_000_000))
 
