@@ -14,10 +14,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Self
 
-import yaml
-
+from hack.apparatus import Apparatus, kubeconfig, write_kubeconfig
 from hack.controlplane.binaries import Binaries
 from hack.controlplane.process import TiedProcess
 from hack.localcluster.pod_network import random_networks
@@ -39,12 +37,12 @@ class StartFailed(Exception):
     """A part of the control plane didn't come up; the message says which, and its last words."""
 
 
-class ControlPlane:
+class ControlPlane(Apparatus):
     """Started once, stopped once; nothing of it is left after `stop`, nor any process after a kill of this one.
 
     `directory` gets the kubeconfig of an administrator, and in `data_dir` etcd's data and the logs of the three
     (`logs/`). There is no node: see `hack.controlplane.node`. RBAC is on; the Services' ClusterIPs are loopback
-    addresses of this run, so that a simulated network can listen on them.
+    addresses of this run, so that a simulated network can listen on them. `start` raises StartFailed.
     """
 
     def __init__(
@@ -59,6 +57,7 @@ class ControlPlane:
 
         Types that are defined then are known to its garbage collector at once; of later ones it hears every 30 s.
         """
+        super().__init__()
         self.directory = directory
         self.data_dir = directory / "data"
         self.kubeconfig = directory / "kubeconfig"
@@ -71,7 +70,6 @@ class ControlPlane:
         self._own_folder = self.data_dir / "control-plane"
         self._logs = self.data_dir / "logs"
         self._url = ""
-        self._undo: list[Callable[[], object]] = []
 
     @property
     def url(self) -> str:
@@ -82,19 +80,6 @@ class ControlPlane:
     def certificate_authority(self) -> bytes:
         """What the API server's certificate is checked against, as PEM."""
         return (self._own_folder / _CERTIFICATE).read_bytes()
-
-    def start(self) -> None:
-        """Start everything; it works when this returns. Raises StartFailed, with nothing left."""
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Stop the programs, remove their data and the kubeconfig; the logs go too. May be called again."""
-        while self._undo:
-            self._undo.pop()()
 
     def leftovers(self) -> list[str]:
         """What is left of a stopped control plane, in words: processes, files; empty as it should be."""
@@ -109,17 +94,8 @@ class ControlPlane:
     def write_kubeconfig(self, path: Path, *, token: str, namespace: str = "default") -> None:
         """Write a kubeconfig for the identity of `token`, readable by this user alone."""
         authority = base64.b64encode(self.certificate_authority).decode()
-        content = kubeconfig(self._url, authority=authority, token=token, namespace=namespace)
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        cluster = {"server": self._url, "certificate-authority-data": authority}
+        write_kubeconfig(path, kubeconfig("test", cluster, token=token, namespace=namespace))
 
     def _start(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -240,18 +216,6 @@ class ControlPlane:
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.data_dir.rmdir()
-
-
-def kubeconfig(url: str, *, authority: str, token: str, namespace: str) -> dict[str, Any]:
-    """The content of a kubeconfig with one context; `authority` is base64."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority-data": authority}}],
-        "users": [{"name": "test", "user": {"token": token}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
-        "current-context": "test",
-    }
 
 
 def _free_port() -> int:

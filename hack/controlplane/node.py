@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Any
 
+from hack.apparatus import Apparatus
 from hack.controlplane.provisioner import ClaimReconciler, VolumeReconciler, claim_of_volume
 from hack.controlplane.resources import NODE, PERSISTENT_VOLUME
 from hack.controlplane.scheduler import PodReconciler
@@ -33,7 +33,7 @@ FIELD_MANAGER = "kubelet"
 _POD_NETWORK = ipaddress.IPv4Network("10.244.0.0/24")
 
 
-class SimulatedNode:
+class SimulatedNode(Apparatus):
     """A node for the API server of `kubeconfig`, whose user must be an administrator. Started once, stopped once.
 
     `data_dir` gets the claims' folders, the pods' and their logs; `load_balancer_network` must be of loopback
@@ -49,6 +49,7 @@ class SimulatedNode:
         dfs_binary: Path | None = None,
         pace: Pace | None = None,
     ) -> None:
+        super().__init__()
         self._kubeconfig = kubeconfig
         self._launcher = Launcher(dfs_binary)
         self._simulation = Simulation(
@@ -62,15 +63,13 @@ class SimulatedNode:
             random=Random(),
             binds_pods=True,
         )
-        self._undo: list[Callable[[], object]] = []
 
     @property
     def server_kind(self) -> ServerKind:
         """Whether pods get the real DittoFS server or the double, and why."""
         return self._launcher.server_kind
 
-    def start(self) -> None:
-        """Register the node and run its pods from now on."""
+    def _start(self) -> None:
         client = Client(load(str(self._kubeconfig)).configuration, user_agent=FIELD_MANAGER)
         self._undo.append(client.close)
         client.create(NODE, _node(), field_manager=FIELD_MANAGER)
@@ -78,22 +77,6 @@ class SimulatedNode:
         client.merge_patch(NODE, ObjectKey("", NODE_NAME), _READY, field_manager=FIELD_MANAGER, subresource="status")
         self._undo.append(self._simulation.stop)
         self._simulation.start()
-
-    def stop(self) -> None:
-        """Kill the pods, stop the threads, remove the folders and the node. May be called again."""
-        while self._undo:
-            self._undo.pop()()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 class NodeControllers(ControllerSet):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Self
 
-import yaml
-
+from hack.apparatus import Apparatus, write_kubeconfig
 from hack.localcluster.apiserver.server import ApiServer
 from hack.localcluster.controllers.manager import SimulatedControllers
 from hack.localcluster.kubelet.container import Pace
@@ -19,7 +16,7 @@ from hack.localcluster.pod_network import AddressPool, PodNetwork, random_networ
 from hack.localcluster.simulation import Simulation
 
 
-class LocalCluster:
+class LocalCluster(Apparatus):
     """A cluster of one node. Started once, stopped once; nothing of it is left after `stop`.
 
     `directory` gets the kubeconfig, and in `data_dir` the claims' folders (`volumes/`), the pods' and their logs.
@@ -38,6 +35,7 @@ class LocalCluster:
         pace: Pace | None = None,
         seed: int | None = None,
     ) -> None:
+        super().__init__()
         self.directory = directory
         self.data_dir = directory / "data"
         self.token = secrets.token_urlsafe(24)
@@ -52,7 +50,6 @@ class LocalCluster:
         self._url = ""
         self._pace = pace or Pace()
         self._simulate = simulate
-        self._undo: list[Callable[[], object]] = []
 
     @property
     def url(self) -> str:
@@ -64,19 +61,6 @@ class LocalCluster:
         """Whether pods get the real DittoFS server or the double, and why."""
         return self._launcher.server_kind
 
-    def start(self) -> None:
-        """Start everything; the cluster works when this returns. Raises when something can't start, with none left."""
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Kill the pods, stop the threads, remove the folders and the kubeconfig. May be called again."""
-        while self._undo:
-            self._undo.pop()()
-
     def leftovers(self) -> list[str]:
         """What is left of a stopped cluster, in words: processes, folders; empty as it should be."""
         folder = str(self.data_dir)
@@ -86,13 +70,6 @@ class LocalCluster:
                 if folder.encode() in (process / "cmdline").read_bytes():
                     left.append(f"process {process.name}")
         return left
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _start(self) -> None:
         api = ApiServer(
@@ -104,7 +81,7 @@ class LocalCluster:
         self._undo.append(api.stop)
         api.start()
         self._url = api.url
-        self._write_kubeconfig(api.kubeconfig)
+        write_kubeconfig(self.kubeconfig, api.kubeconfig)
         self._undo.append(lambda: self.kubeconfig.unlink(missing_ok=True))
         if self._simulate:
             self._start_simulation()
@@ -122,9 +99,3 @@ class LocalCluster:
         )
         self._undo.append(simulation.stop)
         simulation.start()
-
-    def _write_kubeconfig(self, content: dict[str, Any]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.kubeconfig.unlink(missing_ok=True)
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 from prometheus_client import CollectorRegistry
 
+from hack.apparatus import Apparatus
 from hack.localcluster.controllers.manager import ControllerSet
 from hack.localcluster.kubelet.api import KubeletClient
 from hack.localcluster.kubelet.container import Pace
@@ -54,7 +54,7 @@ class MakeControllers(Protocol):
         """All of them, not started."""
 
 
-class Simulation:
+class Simulation(Apparatus):
     """One node for the API server of `kubeconfig`. Started once, stopped once; nothing of it runs after `stop`.
 
     `data_dir` gets the claims' folders (`volumes/`), the pods' and their logs. Services listen on their ClusterIPs,
@@ -75,6 +75,7 @@ class Simulation:
         binds_pods: bool = False,
     ) -> None:
         """With `binds_pods` the controllers have a scheduler, and a pod runs once it is bound."""
+        super().__init__()
         self._kubeconfig = kubeconfig
         self._make_controllers = controllers
         self._data_dir = data_dir
@@ -84,10 +85,8 @@ class Simulation:
         self._pod_network = pod_network
         self._random = random
         self._binds_pods = binds_pods
-        self._undo: list[Callable[[], object]] = []
 
-    def start(self) -> None:
-        """Start everything; `stop` is needed even when this raises."""
+    def _start(self) -> None:
         for name in _OWN_FOLDERS:
             (self._data_dir / name).mkdir(parents=True, exist_ok=True)
         self._undo.append(self._remove_folders)
@@ -142,11 +141,6 @@ class Simulation:
         for part in (controllers, network, kubelet):
             self._undo.append(part.stop)
             part.start()
-
-    def stop(self) -> None:
-        """Kill the pods, stop the threads, remove the folders. May be called again."""
-        while self._undo:
-            self._undo.pop()()
 
     def _open_log(self) -> Any:
         """A logger of the cluster's own: its words must not mix with those of what runs against it."""

@@ -11,6 +11,8 @@ import binascii
 import hmac
 from typing import Any
 
+from hack import apparatus
+
 USER = "admin"
 
 
@@ -29,13 +31,5 @@ def is_authorized(authorization: str, token: str) -> bool:
 
 def kubeconfig(url: str, token: str, *, namespace: str = "default") -> dict[str, Any]:
     """A kubeconfig for kubectl and for other clients; `token` must be made of letters, digits, '-' and '_'."""
-    name = "local"
     server = url.replace("://", f"://{USER}:{token}@", 1)
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": server}}],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
-        "current-context": name,
-    }
+    return apparatus.kubeconfig("local", {"server": server}, token=token, namespace=namespace)
