@@ -1,0 +1,36 @@
+"""The behaviours are numbered without gaps, and tests carry no other numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.behaviours import behaviour
+
+ROWS = [row for rows in behaviour.load().values() for row in rows]
+SHOWN = behaviour.shown_by()
+
+
+def test_there_are_122_known_behaviours_and_seven_that_nobody_tests() -> None:
+    assert [row.number for row in ROWS] == [f"T{number}" for number in (*range(1, 123), *"abcdefg")]
+
+
+def test_no_test_carries_a_number_that_no_row_has() -> None:
+    assert SHOWN.keys() - {row.number for row in ROWS} == set()
+
+
+def test_no_behaviour_has_both_a_test_and_a_reason_to_have_none() -> None:
+    assert [row.number for row in ROWS if row.reason and row.number in SHOWN] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("test_t5_any_number_of_adds", ("T5",)),
+        ("test_t23_t24_a_key_in_work", ("T23", "T24")),
+        ("test_ta_a_late_answer", ("Ta",)),
+        ("test_the_readme", ()),
+        ("test_t5", ()),
+    ],
+)
+def test_a_test_shows_what_its_name_begins_with(name: str, numbers: tuple[str, ...]) -> None:
+    assert behaviour.numbers_of(name) == numbers
