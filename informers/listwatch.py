@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from informers.client import ObjectList
 from informers.resource import Resource, View
+from informers.selector import check_field_selector, check_label_selector
 from informers.watch import WatchStream
 
 
@@ -61,10 +63,21 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which objects are watched, and how much of each."""
+    """Which objects are watched, and how much of each; ValueError for what no API server can serve."""
 
     resource: Resource
     namespace: str = ""
     label_selector: str = ""
     field_selector: str = ""
     metadata_only: bool = False
+
+    def __post_init__(self) -> None:
+        check_label_selector(self.label_selector)
+        check_field_selector(self.field_selector)
+        if self.namespace and not self.resource.namespaced:
+            raise ValueError(f"{self.resource.plural} have no namespace: leave {self.namespace!r} out")
+        if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
+            raise ValueError(f"{self.namespace!r} is no name of a namespace (a DNS label of at most 63 characters)")
+
+
+_NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
