@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+#: In the place of a method: the rest of the line is arguments of kubectl.
+KUBECTL = "kubectl"
+
 FOLDER = Path(__file__).parent / "cases"
 
 MEDIA_TYPES = {
@@ -30,7 +33,10 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The status code (0: any success) and the Status reason (empty: not looked at) of an answer."""
+    """The status code (0: any success) and the Status reason (empty: not looked at) of an answer.
+
+    The code of kubectl is its exit status.
+    """
 
     code: int = 0
     reason: str = ""
@@ -43,7 +49,7 @@ class Expected:
 
     def is_met(self, code: int, reason: str) -> bool:
         """Whether an answer is as expected."""
-        right_code = code == self.code if self.code else 200 <= code < 300
+        right_code = code == self.code if self.code else code == 0 or 200 <= code < 300
         return right_code and (not self.reason or reason == self.reason)
 
 

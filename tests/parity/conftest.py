@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hack.controlplane.binaries import find_binaries
 from hack.controlplane.control_plane import ControlPlane
 from hack.controlplane.tools import ToolMissing
 from hack.localcluster.apiserver.server import ApiServer
 from tests.parity.endpoint import Endpoint
+from tests.parity.kubectl import Kubectl
 from tests.parity.side import Side
 
 _TOKEN = "parity-token"
@@ -27,11 +29,14 @@ _tally: Counter[tuple[str, str]] = Counter()
 
 
 @pytest.fixture(scope="session")
-def ours() -> Iterator[Side]:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     """The API server of the local cluster, alone: no controllers."""
     with ApiServer(token=_TOKEN, bookmark_interval_s=1.0) as server:
         endpoint = Endpoint(server.url, token=_TOKEN)
-        side = Side(endpoint)
+        home = tmp_path_factory.mktemp("ours")
+        kubeconfig = home / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(server.kubeconfig))
+        side = Side(endpoint, Kubectl(kubeconfig, home=home))
         side.setting.install()
         yield side
         endpoint.close()
@@ -49,7 +54,7 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             kubeconfig = str(_start(stack, tmp_path_factory.mktemp("control-plane")))
         endpoint = Endpoint.of_kubeconfig(kubeconfig)
         stack.callback(endpoint.close)
-        side = Side(endpoint)
+        side = Side(endpoint, Kubectl(Path(kubeconfig), home=tmp_path_factory.mktemp("real")))
         side.setting.install()
         stack.callback(side.setting.remove)
         yield side

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.parity.case import Case, Step
+from tests.parity.case import KUBECTL, Case, Step
 from tests.parity.endpoint import Answer, Endpoint
+from tests.parity.kubectl import Kubectl
 from tests.parity.masking import Mask
 
 _VARIABLE = re.compile(r"\$(\w+)")
@@ -54,7 +55,7 @@ class Difference:
         return f"{self.path}:\n      real: {self.real}\n      ours: {self.ours}"
 
 
-def run(case: Case, endpoint: Endpoint, *, namespace: str) -> list[Record]:
+def run(case: Case, endpoint: Endpoint, kubectl: Kubectl, *, namespace: str) -> list[Record]:
     """The answers to all steps of a case; `namespace` is made when a step needs it."""
     variables = {"ns": namespace} | {name: path.replace("$ns", namespace) for name, path in PATHS.items()}
     if any(namespace in substitute(step.path, variables) for step in case.steps):
@@ -63,7 +64,7 @@ def run(case: Case, endpoint: Endpoint, *, namespace: str) -> list[Record]:
     mask = Mask(kept)
     records = []
     for step in case.steps:
-        answer = _ask(step, endpoint, variables)
+        answer = _ask(step, endpoint, kubectl, variables)
         for name, path in step.keep.items():
             value = str(find(answer.body, path))
             variables[name] = value
@@ -73,22 +74,29 @@ def run(case: Case, endpoint: Endpoint, *, namespace: str) -> list[Record]:
     return records
 
 
-def _ask(step: Step, endpoint: Endpoint, variables: Mapping[str, str]) -> Answer:
+def _ask(step: Step, endpoint: Endpoint, kubectl: Kubectl, variables: Mapping[str, str]) -> Answer:
     deadline = time.monotonic() + _RETRY_S
     while True:
-        answer = endpoint.call(
-            step.method,
-            substitute(step.path, variables),
-            substitute(step.body, variables),
-            content_type=step.content_type,
-            accept=step.accept,
-            token=step.token,
-            events=step.events,
-        )
+        answer = _ask_once(step, endpoint, kubectl, variables)
         done = step.expected.is_met(answer.code, answer.reason) and not list(_unmet(step, answer))
         if done or not step.retry or time.monotonic() > deadline:
             return answer
         time.sleep(0.1)
+
+
+def _ask_once(step: Step, endpoint: Endpoint, kubectl: Kubectl, variables: Mapping[str, str]) -> Answer:
+    path = substitute(step.path, variables)
+    if step.method == KUBECTL:
+        return kubectl(path)
+    return endpoint.call(
+        step.method,
+        path,
+        substitute(step.body, variables),
+        content_type=step.content_type,
+        accept=step.accept,
+        token=step.token,
+        events=step.events,
+    )
 
 
 def substitute(value: Any, variables: Mapping[str, str]) -> Any:

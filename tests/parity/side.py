@@ -7,6 +7,7 @@ from random import Random
 
 from tests.parity.case import Case
 from tests.parity.endpoint import Endpoint
+from tests.parity.kubectl import Kubectl
 from tests.parity.running import Record, run
 from tests.parity.setting import Setting
 
@@ -14,9 +15,10 @@ from tests.parity.setting import Setting
 class Side:
     """A server with the suite's setting, asked by the suite."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, kubectl: Kubectl) -> None:
         self.setting = Setting(endpoint)
         self._endpoint = endpoint
+        self._kubectl = kubectl
         self._records: dict[str, list[Record]] = {}
         self._prefix = f"parity-{Random().randrange(16**6):06x}"
         self._numbers = itertools.count(1)
@@ -26,5 +28,5 @@ class Side:
         if case.id not in self._records:
             namespace = f"{self._prefix}-{next(self._numbers)}"
             self.setting.namespaces.append(namespace)
-            self._records[case.id] = run(case, self._endpoint, namespace=namespace)
+            self._records[case.id] = run(case, self._endpoint, self._kubectl, namespace=namespace)
         return self._records[case.id]

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-RELEASE = "v1.37.0"
+RELEASE = "v1.36.0"
 PREFIX = "#/$defs/"
 
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

@@ -10,12 +10,15 @@ from typing import Any
 import orjson
 
 from hack.localcluster.apiserver.builtin import ResourceType
-from hack.localcluster.apiserver.definitions import OBJECT_META, PREFIX, definitions
+from hack.localcluster.apiserver.definitions import OBJECT_META, PREFIX, definitions, description
 from hack.localcluster.apiserver.registry import Registry
 
 Object = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/"
+_GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+#: Every kind says the same of its apiVersion, kind and metadata.
+_ANY_KIND = "io.k8s.api.core.v1.ConfigMap"
 _WRITE_PARAMETERS = [
     {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
     for name in ("dryRun", "fieldManager", "fieldValidation")
@@ -79,7 +82,7 @@ def _collect(names: Iterable[str], schemas: Object) -> None:
         if name in schemas:
             continue
         references: list[str] = []
-        schemas[name] = _translated(definitions()[name], references)
+        schemas[name] = _without_added_enums(_translated(definitions()[name], references))
         todo += references
 
 
@@ -94,7 +97,9 @@ def _translated(value: Any, references: list[str]) -> Any:
         if key == "$ref" and isinstance(item, str):
             name = item.removeprefix(PREFIX)
             references.append(name)
-            result[key] = _SCHEMAS + name
+            reference = {key: _SCHEMAS + name}
+            # OpenAPI 3.0 has no word for what stands beside a reference.
+            result |= {"allOf": [reference]} if len(value) > 1 else reference
         elif key == "type" and isinstance(item, list):
             result[key] = next(entry for entry in item if entry != "null")
         else:
@@ -102,13 +107,24 @@ def _translated(value: Any, references: list[str]) -> Any:
     return result
 
 
+def _without_added_enums(schema: Object) -> Object:
+    """The schema of a kind as the real server has it: the data set's apiVersion and kind allow one value alone."""
+    if _GROUP_VERSION_KIND in schema:
+        for name in ("apiVersion", "kind"):
+            schema["properties"].get(name, {}).pop("enum", None)
+    return schema
+
+
 def _custom_schema(resource: ResourceType) -> Object:
     schema: Object = orjson.loads(orjson.dumps(resource.custom.definition))
     properties = schema.setdefault("properties", {})
-    properties["apiVersion"] = {"type": "string"}
-    properties["kind"] = {"type": "string"}
-    properties["metadata"] = {"allOf": [{"$ref": _SCHEMAS + OBJECT_META}]}
-    schema["x-kubernetes-group-version-kind"] = [_kind(resource)]
+    for name in ("apiVersion", "kind"):
+        properties[name] = {"type": "string", "description": description(_ANY_KIND, name)}
+    properties["metadata"] = {
+        "allOf": [{"$ref": _SCHEMAS + OBJECT_META}],
+        "description": description(_ANY_KIND, "metadata"),
+    }
+    schema[_GROUP_VERSION_KIND] = [_kind(resource)]
     return schema
 
 
@@ -117,7 +133,7 @@ def _paths(resource: ResourceType, schema: str) -> Object:
     collection = f"/{_path(resource.group, resource.version)}{scope}/{resource.plural}"
     content = {"application/json": {"schema": {"$ref": _SCHEMAS + schema}}}
     responses = {"200": {"description": "OK", "content": content}}
-    common = {"x-kubernetes-group-version-kind": _kind(resource), "responses": responses}
+    common = {_GROUP_VERSION_KIND: _kind(resource), "responses": responses}
     write = common | {"parameters": _WRITE_PARAMETERS, "requestBody": {"content": content}}
     patch = common | {
         "parameters": [*_WRITE_PARAMETERS, {"name": "force", "in": "query", "schema": {"type": "boolean"}}],
