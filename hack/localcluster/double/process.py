@@ -22,8 +22,8 @@ _ANY_HOST = frozenset({"0.0.0.0", "::", ""})
 _IDLE_TIMEOUT_S = 60.0
 
 
-class DoubleServer:
-    """One running double; construction is the start of the process and raises StartFailed when that fails."""
+class Double:
+    """One double that listens nowhere; construction is the start of its process and raises StartFailed if that fails."""
 
     def __init__(
         self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
@@ -38,29 +38,9 @@ class DoubleServer:
         except StartFailed:
             self._state.close()
             raise
-        self._http = _HttpServer(("127.0.0.1", 0), self._handler_class())
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="dittofs-double", daemon=True
-        )
-        self._thread.start()
 
-    @property
-    def port(self) -> int:
-        """Where it really listens, on 127.0.0.1."""
-        return int(self._http.server_address[1])
-
-    @property
-    def ports(self) -> Mapping[int, int]:
-        """The ports that can be reached from outside the pod, and where they are on 127.0.0.1."""
-        reachable = self._configuration.host in _ANY_HOST
-        return {self._configuration.port: self.port} if reachable else {}
-
-    def stop(self) -> None:
-        """End the process; its stores are closed when this returns."""
-        self._http.shutdown()
-        self._http.hang_up()
-        self._http.server_close()
-        self._thread.join()
+    def close(self) -> None:
+        """End the process: its stores are closed when this returns."""
         self._state.close()
 
     def answer(self, method: str, path: str, authorization: str | None, body: bytes) -> Answer:
@@ -92,6 +72,39 @@ class DoubleServer:
                 return problem.answer()
             except ValueError:
                 return bad_request("Invalid request body").answer()
+
+
+class DoubleServer(Double):
+    """One running double that listens on a port of 127.0.0.1."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
+    ) -> None:
+        super().__init__(arguments, environment, resolve=resolve)
+        self._http = _HttpServer(("127.0.0.1", 0), self._handler_class())
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="dittofs-double", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it really listens, on 127.0.0.1."""
+        return int(self._http.server_address[1])
+
+    @property
+    def ports(self) -> Mapping[int, int]:
+        """The ports that can be reached from outside the pod, and where they are on 127.0.0.1."""
+        reachable = self._configuration.host in _ANY_HOST
+        return {self._configuration.port: self.port} if reachable else {}
+
+    def stop(self) -> None:
+        """End the process; its stores are closed when this returns."""
+        self._http.shutdown()
+        self._http.hang_up()
+        self._http.server_close()
+        self._thread.join()
+        self.close()
 
     def _handler_class(self) -> type[BaseHTTPRequestHandler]:
         double = self
