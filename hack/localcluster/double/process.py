@@ -23,7 +23,7 @@ _IDLE_TIMEOUT_S = 60.0
 
 
 class Double:
-    """One double that listens nowhere; construction is the start of its process and raises StartFailed if that fails."""
+    """One double that listens nowhere; construction is the start of its process, and raises StartFailed."""
 
     def __init__(
         self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
