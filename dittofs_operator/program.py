@@ -19,6 +19,7 @@ from informers.election import LeaseElector, own_identity
 from informers.events import EventRecorder
 from informers.informer import SharedInformer
 from informers.lease import ClientLeaseLock
+from informers.leasewatch import LeaseWatch
 from informers.manager import Manager
 from informers.mapper import own_key
 from informers.metrics import Metrics
@@ -210,6 +211,14 @@ class Program:
             logger=self._logger,
             durations=durations,
             metrics=self._metrics.lease(PROGRAM),
+            hints=LeaseWatch(
+                client,
+                key,
+                clock=self._clock,
+                random=self._random,
+                logger=self._logger,
+                silence_s=durations.lease_s,
+            ),
         )
 
     def _new_client(self, suffix: str, *, gate: LeaseElector | None = None, timeout_s: float = 30.0) -> Client:

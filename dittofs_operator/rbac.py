@@ -75,7 +75,12 @@ PERMISSIONS: tuple[Permission, ...] = (
 #: What the operator needs in its own namespace only.
 LEADER_PERMISSIONS: tuple[Permission, ...] = (
     _to(resources.LEASE, ("create",), "the first replica makes the Lease; a name can't restrict a creation"),
-    _to(resources.LEASE, ("get", "update"), "takes, renews and releases the Lease", name=LEASE),
+    _to(
+        resources.LEASE,
+        ("get", "update", "watch"),
+        "takes, renews and releases the Lease; a replica that waits sees at once that it is free",
+        name=LEASE,
+    ),
 )
 
 _KINDS = (resources.DITTOFS, resources.DITTOFS_SHARE)

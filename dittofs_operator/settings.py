@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from informers.election import LeaseDurations
+from informers.durations import LeaseDurations
 from reconcilers.api.scalars import parse_duration
 
 #: Every flag `--some-name` can also be given as the variable `DITTOFS_OPERATOR_SOME_NAME`; the flag wins.

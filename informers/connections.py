@@ -11,7 +11,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import urllib3
@@ -71,10 +71,29 @@ class Interruption:
                 raise InterruptedError("interrupted before the request was sent")
             self._socket = used
 
+    def set_timeout(self, seconds: float) -> None:
+        """The longest silence that the call in flight takes from now on; for its own thread only."""
+        with self._lock:
+            if self._socket is not None and not self._interrupted.is_set():
+                self._socket.settimeout(seconds)
+
     def release(self) -> None:
         """The call is over and its connection may serve another one: a later `interrupt` leaves it alone."""
         with self._lock:
             self._socket = None
+
+
+@contextlib.contextmanager
+def asked_before_sending(check: Callable[[], object]) -> Iterator[None]:
+    """While inside, each request of this thread asks `check` once its connection stands: what that raises stops it.
+
+    Opening a connection takes time, in which what allowed the request may have ended.
+    """
+    _THREAD.check = check
+    try:
+        yield
+    finally:
+        _THREAD.check = None
 
 
 def make_interruptible(manager: urllib3.PoolManager) -> None:
@@ -92,11 +111,13 @@ def _interruptible(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPC
 
 class _InterruptibleMixin(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # passed on as they are
-        interruption = _current()
+        interruption, check = _current(), getattr(_THREAD, "check", None)
+        if self.sock is None and (interruption is not None or check is not None):
+            self.connect()
         if interruption is not None:
-            if self.sock is None:
-                self.connect()
             interruption.attach(self.sock)
+        if check is not None:
+            check()
         super().request(*args, **kwargs)
 
 

@@ -1,8 +1,9 @@
 """Leader election on a Lease, and the write gate that goes with it.
 
 Safe because of two times on each process' own steady clock: a leader may write until `renew_deadline_s` after it SENT
-its last good request, and a follower waits the record's duration, longer than that, after it SAW the record change.
-Wall clocks, of this machine or another, decide nothing. The gate closes by the clock, whoever hangs.
+its last good request, and a follower waits the record's duration, longer than that, after it SAW the record change. The
+time between the two is for writes that are under way. Wall clocks, of this machine or another, decide nothing. The gate
+closes by the clock, whoever hangs.
 """
 
 from __future__ import annotations
@@ -12,44 +13,23 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import Enum
 from random import Random
 from typing import Any
 
 from informers.clock import Clock
+from informers.durations import JITTER_FACTOR, LeaseDurations
 from informers.errors import ApiError, NotFound, WriteRefused
 from informers.lease import HeldLease, LeaseLock, LeaseRecord
+from informers.leasewatch import Hints
 from informers.metrics import LeaseMetrics
+from informers.sighting import Sighting
 
-JITTER_FACTOR = 1.2
-RELEASED_DURATION_S = 1
 HEALTH_TOLERANCE_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseDurations:
-    """Seconds; client-go's defaults. ValueError unless lease > renew deadline > 1.2 * retry > 0."""
-
-    lease_s: float = 15.0
-    renew_deadline_s: float = 10.0
-    retry_s: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not self.lease_s > self.renew_deadline_s:
-            raise ValueError(
-                f"lease duration {self.lease_s:g} s must exceed renew deadline {self.renew_deadline_s:g} s"
-            )
-        if not self.renew_deadline_s > JITTER_FACTOR * self.retry_s:
-            raise ValueError(
-                f"renew deadline {self.renew_deadline_s:g} s must exceed {JITTER_FACTOR} * retry period "
-                f"{self.retry_s:g} s"
-            )
-        if not self.retry_s > 0:
-            raise ValueError(f"retry period {self.retry_s:g} s must be positive")
-        if self.lease_s != int(self.lease_s):
-            raise ValueError(f"lease duration {self.lease_s:g} s must be whole seconds: so it is written in the Lease")
+#: Followers try to take a lease that has run out within this time of each other.
+TAKEOVER_JITTER_S = 0.5
+#: Hints that come faster lead to one look only: nothing that talks without end makes the elector ask without end.
+HINT_PAUSE_S = 0.1
 
 
 class Step(Enum):
@@ -85,7 +65,9 @@ class LeaseElector:
         logger: Any,  # noqa: ANN401 - structlog's bound loggers share no type
         durations: LeaseDurations | None = None,
         metrics: LeaseMetrics | None = None,
+        hints: Hints | None = None,
     ) -> None:
+        """With `hints` a follower looks at once when the Lease may have changed, not only every retry period."""
         if not identity:
             raise ValueError("an elector needs an identity that no other process has")
         self.identity = identity
@@ -95,8 +77,9 @@ class LeaseElector:
         self._random = random
         self._logger = logger.bind(identity=identity)
         self._metrics = metrics
-        self._held: HeldLease | None = None
-        self._seen_at = -math.inf
+        self._hints = hints
+        self._hinted = False
+        self._sighting = Sighting(clock=clock, lease_s=self._durations.lease_s)
         self._leading = False
         self._wrote = False
         self._write_until = -math.inf
@@ -127,12 +110,15 @@ class LeaseElector:
     @property
     def leader(self) -> str:
         """The holder as last seen, empty when nobody is known."""
-        return self._held.record.holder if self._held else ""
+        return self._sighting.holder
 
-    def check(self) -> None:
-        """The write gate: `WriteRefused` unless the lease is certainly ours at this moment."""
-        if not self.is_leader:
+    def check(self) -> float:
+        """The write gate: seconds before the lease may be another's; `WriteRefused` unless it is certainly ours now."""
+        until = self._write_until
+        left_s = until - self._clock.monotonic()
+        if left_s <= 0:
             raise WriteRefused(f"{self.identity} does not hold the lease; its holder was last seen as {self.leader!r}")
+        return left_s + self._durations.lease_s - self._durations.renew_deadline_s
 
     def health_error(self, tolerance_s: float = HEALTH_TOLERANCE_S) -> str | None:
         """What is wrong with the elector's thread, if anything: it made no step for the lease's time + tolerance."""
@@ -155,10 +141,12 @@ class LeaseElector:
         return step
 
     def delay_s(self) -> float:
-        """How long to wait before the next step: jittered while following, at most until the gate closes if leading."""
-        if not self._leading:
-            return self._durations.retry_s * (1 + JITTER_FACTOR * self._random.random())
-        return max(0.0, min(self._durations.retry_s, self._write_until - self._clock.monotonic()))
+        """Seconds before the next step: at most until the gate closes, or until another's lease has run out."""
+        if self._leading:
+            return max(0.0, min(self._durations.retry_s, self._write_until - self._clock.monotonic()))
+        retry_s = self._durations.retry_s * (1 + JITTER_FACTOR * self._random.random())
+        left_s = self._sighting.left_s()
+        return min(retry_s, left_s + TAKEOVER_JITTER_S * self._random.random()) if left_s > 0 else retry_s
 
     def start(self, listener: Callable[[Step], None]) -> None:
         """Campaign in a thread; `listener` gets each ACQUIRE and the LOST that ends the thread. May be called again."""
@@ -193,9 +181,7 @@ class LeaseElector:
             held = self._lock.get()
             if held.record.holder != self.identity:
                 return True
-            now = self._clock.now()
-            record = replace(held.record, holder="", duration_s=RELEASED_DURATION_S, acquired=now, renewed=now)
-            self._see(self._lock.update(held, record))
+            self._see(self._lock.update(held, held.record.released(now=self._clock.now())))
         except NotFound:
             return True
         except Exception as error:  # noqa: BLE001 - not released is not lost: the lease runs out by itself
@@ -206,9 +192,9 @@ class LeaseElector:
         return True
 
     def _attempt(self) -> Step:
-        if self._leading and self._held is not None:
+        if self._leading:
             try:
-                return self._write(self._held)
+                return self._write(self._sighting.held)
             except ApiError as error:
                 self._logger.info("lease is read before it is renewed", error=str(error))
                 if self._metrics is not None:
@@ -218,26 +204,18 @@ class LeaseElector:
         except NotFound:
             return self._write(None)
         self._see(held)
-        if held.record.holder not in ("", self.identity) and not self._expired(held.record):
+        if held.record.holder != self.identity and self._sighting.left_s() > 0:
             return self._follow(f"{held.record.holder} holds the lease")
         return self._write(held)
 
     def _write(self, held: HeldLease | None) -> Step:
         """Write our record over `held`; we lead from the moment before it was sent, if the answer comes in time."""
         now = self._clock.now()
+        duration_s = int(self._durations.lease_s)
         if held is None:
-            record = LeaseRecord(self.identity, int(self._durations.lease_s), now, now)
+            record = LeaseRecord(self.identity, duration_s, now, now)
         else:
-            # A wall clock that stands still must not make a renewal look like no change: followers would count on.
-            renewed = now + timedelta(microseconds=1) if now == held.record.renewed else now
-            own = held.record.holder == self.identity
-            record = LeaseRecord(
-                holder=self.identity,
-                duration_s=int(self._durations.lease_s),
-                acquired=held.record.acquired if own else renewed,
-                renewed=renewed,
-                transitions=held.record.transitions if own else held.record.transitions + 1,
-            )
+            record = held.record.held_by(self.identity, duration_s=duration_s, now=now)
         sent_at = self._clock.monotonic()
         gate_closed_at = self._write_until if self._leading else math.inf
         self._wrote = True
@@ -256,22 +234,15 @@ class LeaseElector:
         return Step.ACQUIRE
 
     def _see(self, held: HeldLease) -> None:
-        if self._held is None or self._held.record != held.record:
-            self._seen_at = self._clock.monotonic()
-            if self._held is None or self._held.record.holder != held.record.holder:
-                self._logger.info("leader seen", leader=held.record.holder)
-        self._held = held
-
-    def _expired(self, record: LeaseRecord) -> bool:
-        duration_s = record.duration_s if record.duration_s > 0 else self._durations.lease_s
-        return self._clock.monotonic() >= self._seen_at + duration_s
+        if self._sighting.see(held):
+            self._logger.info("leader seen", leader=held.record.holder)
 
     def _follow(self, why: str) -> Step:
-        led = self._leading
+        if not self._leading:
+            return Step.FOLLOW
         self._close()
-        if led:
-            self._logger.warning("stopped leading", reason=why)
-        return Step.LOST if led else Step.FOLLOW
+        self._logger.warning("stopped leading", reason=why)
+        return Step.LOST
 
     def _close(self) -> None:
         with self._wake:
@@ -279,18 +250,49 @@ class LeaseElector:
             self._leading = False
 
     def _run(self, listener: Callable[[Step], None]) -> None:
+        listening = False
         try:
-            step = Step.RETRY
-            while not self._stopping and step is not Step.LOST:
+            while not self._stopping:
                 step = self.step()
                 if step in (Step.ACQUIRE, Step.LOST):
                     listener(step)
-                with self._wake:
-                    if not self._stopping and step is not Step.LOST:
-                        self._clock.wait(self._wake, self.delay_s())
+                if step is Step.LOST:
+                    break
+                listening = self._listen(listening)
+                self._rest()
         finally:
             # Whatever ended this thread, nobody renews any more.
             self._close()
+            if self._hints is not None:
+                self._hints.stop()
             with self._wake:
                 self._running = False
                 self._wake.notify_all()
+
+    def _listen(self, listening: bool) -> bool:  # noqa: FBT001 - private, and the answer to the next call
+        """Take hints while following, and none while leading; whether they are taken."""
+        if self._hints is not None and listening == self._leading:
+            if listening:
+                self._hints.stop()
+            else:
+                self._hints.start(self._hint)
+        return not self._leading
+
+    def _hint(self) -> None:
+        with self._wake:
+            self._hinted = True
+            self._wake.notify_all()
+
+    def _rest(self) -> None:
+        """Wait for the next step: until its time has come, or a hint did."""
+        now = self._clock.monotonic()
+        until, heed_at = now + self.delay_s(), now + HINT_PAUSE_S
+        with self._wake:
+            while not self._stopping:
+                if self._hinted and not self._leading:
+                    until = min(until, heed_at)
+                if (left := until - self._clock.monotonic()) <= 0:
+                    break
+                self._clock.wait(self._wake, left)
+            # Forgotten before the step that follows reads: what is hinted at from now on is looked at after it.
+            self._hinted = False

@@ -6,6 +6,7 @@ is decided by the caller, except for one repetition after a 401, since bound tok
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import http.client
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from informers.clock import Clock, SystemClock
-from informers.connections import TRANSPORT_ERRORS, explain, make_interruptible
+from informers.connections import TRANSPORT_ERRORS, asked_before_sending, explain, make_interruptible
 from informers.errors import ConfigurationError, Garbled, Unreachable, api_error
 from informers.gate import WriteGate
 from informers.resource import Manifest
@@ -33,6 +34,9 @@ POOL_SIZE = 64
 
 JSON = "application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+#: The client takes a timeout of zero for none.
+_LEAST_S = 0.001
 
 Query = list[tuple[str, str]]
 
@@ -47,7 +51,8 @@ class ClientMetrics(Protocol):
 class Exchange:
     """Sends requests with one configuration. Threads may share it; every method raises only `ClientError`s.
 
-    `timeout_s` is the longest silence within an answer; `gate` is asked before every request that writes.
+    `timeout_s` is the longest silence within an answer; `gate` is asked before every request that writes, and again
+    when its connection stands. What is sent then is given up before another process may be the leader.
     """
 
     def __init__(
@@ -153,10 +158,15 @@ class Exchange:
             )
         except (ConfigurationError, ConfigException, OSError) as error:
             raise Unreachable(f"no credentials for {method} {path}: {explain(error)}") from error
+        limit: float | tuple[float, float] = timeout
+        asked: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if method != "GET" and self._gate is not None:
-            self._gate.check()
+            # in all, from opening a connection to the first byte of the answer
+            limit = max(_LEAST_S, min(sum(timeout), self._gate.check()))
+            asked = asked_before_sending(self._gate.check)
         try:
-            answer = self._api.call_api(*request, _request_timeout=timeout)
+            with asked:
+                answer = self._api.call_api(*request, _request_timeout=limit)
         except (*TRANSPORT_ERRORS, ApiException, ValueError) as error:
             self._count(method, "<error>")
             # the client wraps what TLS raises in an exception of its own

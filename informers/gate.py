@@ -8,5 +8,8 @@ from typing import Protocol
 class WriteGate(Protocol):
     """Asked before each write; closed as soon as another process may be the leader."""
 
-    def check(self) -> None:
-        """Return when writing is allowed now; raise `informers.errors.WriteRefused` otherwise. Never blocks."""
+    def check(self) -> float:
+        """Seconds before another process may be the leader, so for which a write sent now may be under way.
+
+        Raises `informers.errors.WriteRefused` when writing is not allowed now. Never blocks.
+        """

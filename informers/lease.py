@@ -6,14 +6,16 @@ Times in the record are for people: whether a lease has run out is decided by `i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey, Resource, View
 
 LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
+
+RELEASED_DURATION_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,18 @@ class LeaseRecord:
             renewed=_parsed(spec.get("renewTime")),
             transitions=int(spec.get("leaseTransitions") or 0),
         )
+
+    def held_by(self, holder: str, *, duration_s: int, now: datetime) -> LeaseRecord:
+        """This record renewed by its holder, or taken over by another: one transition more, held since `now`."""
+        # A wall clock that stands still must not make a renewal look like no change: followers would count on.
+        renewed = now + timedelta(microseconds=1) if now == self.renewed else now
+        if holder == self.holder:
+            return replace(self, duration_s=duration_s, renewed=renewed)
+        return LeaseRecord(holder, duration_s, renewed, renewed, self.transitions + 1)
+
+    def released(self, *, now: datetime) -> LeaseRecord:
+        """This record without a holder; whoever reads it may take the lease."""
+        return replace(self, holder="", duration_s=RELEASED_DURATION_S, acquired=now, renewed=now)
 
     def spec(self) -> Manifest:
         """The record as the spec of a Lease."""

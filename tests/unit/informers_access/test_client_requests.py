@@ -142,10 +142,11 @@ class Gate:
         self.open = False
         self.asked = 0
 
-    def check(self) -> None:
+    def check(self) -> float:
         self.asked += 1
         if not self.open:
             raise WriteRefused("not the leader")
+        return 10.0
 
 
 def test_every_write_and_no_read_asks_the_gate_before_it_is_sent(server: ScriptedServer) -> None:

@@ -11,7 +11,8 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from informers.election import LeaseDurations, LeaseElector, Step, own_identity
+from informers.durations import LeaseDurations
+from informers.election import LeaseElector, Step, own_identity
 from informers.errors import Conflict, ServerError, Unreachable, WriteRefused
 from informers.lease import LeaseRecord
 from informers.metrics import Metrics

@@ -12,7 +12,8 @@ from threading import Condition
 import pytest
 import structlog
 
-from informers.election import LeaseDurations, LeaseElector, Step
+from informers.durations import LeaseDurations
+from informers.election import LeaseElector, Step
 from informers.errors import Unreachable
 from tests.support.clock import FakeClock
 from tests.support.lease import FakeLock

@@ -78,7 +78,7 @@ def test_the_lease_is_a_matter_of_the_operators_own_namespace() -> None:
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],
             "resourceNames": ["dittofs-operator"],
-            "verbs": ["get", "update"],
+            "verbs": ["get", "update", "watch"],
         },
     ]
 

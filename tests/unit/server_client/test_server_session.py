@@ -166,7 +166,7 @@ def test_other_refusals_do_not_touch_the_login(session: ServerSession, server: T
 
 def test_a_process_that_may_not_write_can_still_look_but_changes_nothing(server: TokenServer, clock: FakeClock) -> None:
     class ClosedGate:
-        def check(self) -> None:
+        def check(self) -> float:
             raise WriteRefused("another process may be the leader")
 
     session = ServerSession(server, GOOD, clock=clock, gate=ClosedGate())
