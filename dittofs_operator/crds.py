@@ -24,6 +24,7 @@ KINDS: tuple[type[CustomResource], ...] = (DittoFS, DittoFSShare)
 _KEYWORDS = (
     "type",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
     "description",
     "default",
     "enum",

@@ -102,7 +102,7 @@ class Program:
         shares = self._informer(resources.DITTOFS_SHARE, indexers=SHARE_INDEXERS)
         # Users name Secrets of their own: of all of them, but of each no more than its metadata.
         secrets = self._informer(resources.SECRET, metadata_only=True)
-        config_maps, accounts, claims, stateful_sets, services, pods = (
+        config_maps, accounts, claims, stateful_sets, services, policies, pods = (
             self._informer(resource, label_selector=names.MANAGED_SELECTOR)
             for resource in (
                 resources.CONFIG_MAP,
@@ -110,6 +110,7 @@ class Program:
                 resources.PERSISTENT_VOLUME_CLAIM,
                 resources.STATEFUL_SET,
                 resources.SERVICE,
+                resources.NETWORK_POLICY,
                 resources.POD,
             )
         )
@@ -126,6 +127,7 @@ class Program:
                 claims=claims.store,
                 stateful_sets=stateful_sets.store,
                 services=services.store,
+                network_policies=policies.store,
                 pods=pods.store,
             ),
             client=self._client,
@@ -134,12 +136,13 @@ class Program:
             sessions=self._sessions,
             credentials=credentials,
             clock=self._clock,
+            operator_namespace=self._settings.namespace or self._connection.namespace,
             poll_interval_s=poll_interval_s,
         )
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)
         dittofs.watch(secrets, instances_of_secret(instances.store))
-        for children in (config_maps, accounts, claims, stateful_sets, services, pods):
+        for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods):
             dittofs.watch(children, instance_of_child)
 
         share_caches = ShareCaches(instances=instances.store, shares=shares.store)

@@ -36,6 +36,8 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 VERSION_LABEL = "app.kubernetes.io/version"
 
 APPLICATION = "dittofs"
+#: The name label of the operator's own objects.
+OPERATOR = "dittofs-operator"
 MANAGED_BY = "dittofs-operator"
 #: Selects the children of all instances, for the informers of them.
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
@@ -56,17 +58,20 @@ class PortName(StrEnum):
     NFS = "nfs"
     SMB = "smb"
     API = "api"
+    METRICS = "metrics"
 
 
 # Inside the pod the ports are fixed: the server runs as a user that may not bind those below 1024.
 NFS_CONTAINER_PORT = 12049
 SMB_CONTAINER_PORT = 12445
 API_CONTAINER_PORT = 8080
+METRICS_CONTAINER_PORT = 9090
 
 CONFIG_MOUNT = "/etc/dittofs"
 CONTROL_PLANE_MOUNT = "/data/controlplane"
 METADATA_MOUNT = "/data/metadata"
 PAYLOAD_MOUNT = "/data/payload"
+METRICS_TOKEN_MOUNT = "/run/dittofs/metrics"  # noqa: S105 - a folder
 CONTROL_PLANE_DATABASE = f"{CONTROL_PLANE_MOUNT}/controlplane.db"
 
 CONFIG_KEY = "config.yaml"
@@ -114,6 +119,9 @@ nfs_service = ChildName("-nfs")
 smb_service = ChildName("-smb")
 #: The Service of the REST API.
 api_service = ChildName("-api")
+#: The Service of the metrics.
+metrics_service = ChildName("-metrics")
+network_policy = ChildName()
 
 
 def service_host(service: str, namespace: str) -> str:

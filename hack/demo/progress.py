@@ -17,15 +17,6 @@ from informers.resource import Resource, View
 from reconcilers import names
 from reconcilers.api import resources
 
-#: The kinds whose objects are counted as an instance's children.
-CHILDREN: tuple[Resource, ...] = (
-    resources.CONFIG_MAP,
-    resources.SECRET,
-    resources.SERVICE_ACCOUNT,
-    resources.PERSISTENT_VOLUME_CLAIM,
-    resources.STATEFUL_SET,
-    resources.SERVICE,
-)
 LOOK_EVERY_S = 0.2
 MARKS = {"True": "✓", "False": "✗", "Unknown": "·"}
 
@@ -69,7 +60,7 @@ class Progress:
         selector = f"{names.INSTANCE_LABEL}={instance}"
         return sorted(
             f"{resource.kind}/{item['metadata']['name']}"
-            for resource in CHILDREN
+            for resource in resources.CHILDREN
             for item in self._list(resource, selector)
         )
 

@@ -12,6 +12,9 @@ from reconcilers.api import resources
 from reconcilers.api.adapters import Adapters
 from reconcilers.api.common import INSTANCE_NAME_RULES, ApiModel, CustomResource, LocalReference, SecretKeyName
 from reconcilers.api.dittofs_status import COLUMNS, DittoFSStatus
+from reconcilers.api.exposure import Metrics, NetworkPolicy
+from reconcilers.api.overrides import ConfigOverrides
+from reconcilers.api.pod import Pod
 from reconcilers.api.scalars import Duration, Quantity
 from reconcilers.api.schema import Definition, Rule, Scale, list_map, validated
 from reconcilers.api.storage import Database, Metadata, Payload, SqliteDatabase
@@ -25,8 +28,12 @@ _MEMORY_IS_ALL_OR_NOTHING = Rule(
 _PORTS_DIFFER = Rule(
     "(!self.adapters.nfs.enabled || !self.adapters.smb.enabled || self.adapters.nfs.port != self.adapters.smb.port) && "
     "(!self.adapters.nfs.enabled || self.adapters.nfs.port != self.adapters.api.port) && "
-    "(!self.adapters.smb.enabled || self.adapters.smb.port != self.adapters.api.port)",
-    "adapters.nfs.port, adapters.smb.port and adapters.api.port must differ among the enabled ones; change one of them",
+    "(!self.adapters.smb.enabled || self.adapters.smb.port != self.adapters.api.port) && "
+    "(!self.metrics.enabled || (self.metrics.port != self.adapters.api.port && "
+    "(!self.adapters.nfs.enabled || self.metrics.port != self.adapters.nfs.port) && "
+    "(!self.adapters.smb.enabled || self.metrics.port != self.adapters.smb.port)))",
+    "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
+    "change one of them",
     ".adapters",
 )
 _IMAGE = Rule(
@@ -171,9 +178,19 @@ class DittoFSSpec(ApiModel):
     )
     auth: Annotated[Auth, Field(description="Credentials and tokens of the server's REST API.")] = Auth()
     logging: Annotated[Logging, Field(description="What the server logs to its standard output.")] = Logging()
+    metrics: Annotated[Metrics, Field(description="The server's metrics for Prometheus.")] = Metrics()
+    network_policy: Annotated[
+        NetworkPolicy, Field(description="Which connections the pod admits: those to the published ports, no others.")
+    ] = NetworkPolicy()
     resources: Annotated[
         Resources, Field(description="Compute resources of the server's container. A change restarts the server.")
     ] = Resources()
+    pod: Annotated[
+        Pod,
+        Field(
+            description="Additions to the server's pod: placement, identity, variables, volumes. Restarts the server."
+        ),
+    ] = Pod()
     shutdown_timeout: Annotated[
         Duration,
         Field(
@@ -189,6 +206,14 @@ class DittoFSSpec(ApiModel):
             "them, and all files with them."
         ),
     ] = VolumeRetention.RETAIN
+    config_overrides: Annotated[
+        ConfigOverrides,
+        Field(
+            description="Settings of the server, by the keys of its config.yaml, merged over what the operator writes "
+            "there. Secrets, and what other fields decide, are refused. A change restarts the server; what the server "
+            "keeps in its database after its first start (ldap, kerberos) is not changed by it later."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class DittoFS(CustomResource):
@@ -206,3 +231,7 @@ class DittoFS(CustomResource):
     status: Annotated[DittoFSStatus, Field(description="What the operator last saw; written by it alone.")] = (
         DittoFSStatus()
     )
+
+    def without_overrides(self) -> DittoFS:
+        """The same without its configOverrides."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"config_overrides": {}})})

@@ -11,12 +11,16 @@ DITTOFS = Resource(GROUP, VERSION, "dittofs", "DittoFS")
 DITTOFS_SHARE = Resource(GROUP, VERSION, "dittofsshares", "DittoFSShare")
 
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+NETWORK_POLICY = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 POD = Resource("", "v1", "pods", "Pod")
 SECRET = Resource("", "v1", "secrets", "Secret")
 SERVICE = Resource("", "v1", "services", "Service")
 SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
+
+#: The types of a DittoFS' children, as far as the operator itself makes them.
+CHILDREN = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE, NETWORK_POLICY)
 
 EVENT = Resource("events.k8s.io", "v1", "events", "Event")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")

@@ -8,11 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from informers.resource import Manifest, ObjectKey, Resource
+from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    NETWORK_POLICY,
+    PERSISTENT_VOLUME_CLAIM,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+)
 from reconcilers.builders.claims import claims
 from reconcilers.builders.config import config_map
 from reconcilers.builders.inputs import BuildFacts
+from reconcilers.builders.network_policy import network_policy
 from reconcilers.builders.service_account import service_account
 from reconcilers.builders.services import parts, services
 from reconcilers.builders.stateful_set import stateful_set
@@ -37,11 +46,14 @@ class Child:
 def wanted_children(instance: DittoFS, facts: BuildFacts) -> list[Child]:
     """The children in the order in which they are applied: the pod comes after all that it needs."""
     children = [
-        Child(SERVICE_ACCOUNT, service_account(instance)),
+        *([] if instance.spec.pod.service_account_name else [Child(SERVICE_ACCOUNT, service_account(instance))]),
         Child(CONFIG_MAP, config_map(instance, facts)),
         *(Child(PERSISTENT_VOLUME_CLAIM, claim) for claim in claims(instance, facts)),
         *(Child(SERVICE, service) for service in services(instance)),
     ]
+    if instance.spec.network_policy.enabled:
+        policy = network_policy(instance, operator_namespace=facts.operator_namespace)
+        children.append(Child(NETWORK_POLICY, policy))
     if facts.pod is not None:
         children.append(Child(STATEFUL_SET, stateful_set(instance, facts.pod)))
     return children
@@ -49,5 +61,10 @@ def wanted_children(instance: DittoFS, facts: BuildFacts) -> list[Child]:
 
 def unwanted_children(instance: DittoFS) -> list[tuple[Resource, ObjectKey]]:
     """The children that must not be there: a disabled part has no object."""
-    namespace = instance.metadata.namespace
-    return [(SERVICE, ObjectKey(namespace, part.service_name)) for part in parts(instance) if not part.enabled]
+    namespace, name = instance.metadata.namespace, instance.metadata.name
+    unwanted = [(SERVICE, part.service_name) for part in parts(instance) if not part.enabled]
+    if not instance.spec.network_policy.enabled:
+        unwanted.append((NETWORK_POLICY, names.network_policy(name)))
+    if instance.spec.pod.service_account_name:
+        unwanted.append((SERVICE_ACCOUNT, names.service_account(name)))
+    return [(resource, ObjectKey(namespace, child)) for resource, child in unwanted]

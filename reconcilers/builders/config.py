@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -15,8 +16,10 @@ from informers.resource import Manifest
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import CONFIG_MAP
+from reconcilers.builders.consumed import metrics_token
 from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.metadata import child
+from reconcilers.builders.overrides import merged
 from reconcilers.builders.shares_file import shares_file
 
 #: How long the server may take to answer a restore, which it does in one request.
@@ -29,7 +32,7 @@ def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
     """The ConfigMap with `config.yaml`, which the pod reads, and `shares.yaml`, which is there to rebuild from."""
     manifest = child(instance, CONFIG_MAP, names.config_map(instance.metadata.name))
     manifest["data"] = {
-        names.CONFIG_KEY: config_file(instance),
+        names.CONFIG_KEY: config_file(instance) if facts.config_file is None else facts.config_file,
         names.SHARES_KEY: shares_file(instance, facts.shares),
     }
     return manifest
@@ -37,7 +40,8 @@ def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
 
 def config_file(instance: DittoFS) -> str:
     """The text of config.yaml for `instance`; holds no secret."""
-    return yaml.safe_dump(settings(instance), sort_keys=False, default_flow_style=False)
+    whole = merged(settings(instance), instance.spec.config_overrides)
+    return yaml.safe_dump(whole, sort_keys=False, default_flow_style=False)
 
 
 def settings(instance: DittoFS) -> dict[str, Any]:
@@ -68,12 +72,30 @@ def settings(instance: DittoFS) -> dict[str, Any]:
             }
         },
         "snapshot": {"restore_http_timeout": RESTORE_TIMEOUT},
+        **_metrics(instance),
     }
 
 
-def config_hash(config_text: str, jwt_secret_digest: bytes) -> str:
-    """What changes exactly when the pod must restart (decisions.md C14): the file's text and the signing key.
+def _metrics(instance: DittoFS) -> dict[str, Any]:
+    metrics, token = instance.spec.metrics, metrics_token(instance)
+    if not metrics.enabled:
+        return {}
+    settings: dict[str, Any] = {
+        "enabled": True,
+        "host": "0.0.0.0",  # noqa: S104 - inside the pod, where Prometheus must reach it
+        "port": names.METRICS_CONTAINER_PORT,
+        "path": metrics.path,
+    }
+    if token is not None:
+        settings |= {"auth": "token", "token_file": token.path}
+    return {"metrics": settings}
 
-    Keyed with a digest of the key, as the server's tokens are with the key, so that it tells no more than they do.
+
+def config_hash(config_text: str, jwt_secret_digest: bytes, consumed: Sequence[bytes] = ()) -> str:
+    """What changes exactly when the pod must restart: the file's text, the signing key, the digests of what else
+
+    the pod consumes out of Secrets. Keyed with a digest of the signing key, as the server's tokens are with the key,
+    so that it tells no more than they do.
     """
-    return hmac.new(jwt_secret_digest, b"config.yaml\0" + config_text.encode(), hashlib.sha256).hexdigest()
+    parts = (b"config.yaml\0" + config_text.encode(), *consumed)
+    return hmac.new(jwt_secret_digest, b"\0".join(parts), hashlib.sha256).hexdigest()

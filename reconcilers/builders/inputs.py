@@ -37,5 +37,9 @@ class BuildFacts:
 
     shares: tuple[DeclaredShare, ...] = ()
     claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))
+    #: The text of config.yaml to keep; None: as the specification says.
+    config_file: str | None = None
+    #: Where the operator runs; empty: outside of the cluster.
+    operator_namespace: str = ""
     #: None: the pod can't be built now, and one that runs is left alone.
     pod: PodInputs | None = None

@@ -26,14 +26,23 @@ class Part:
     enabled: bool = True
 
 
-def parts(instance: DittoFS) -> tuple[Part, ...]:
-    """Every way into the server of `instance`, the disabled ones too."""
+def adapter_parts(instance: DittoFS) -> tuple[Part, ...]:
+    """The ways in for clients, of which the status tells the addresses."""
     name, adapters = instance.metadata.name, instance.spec.adapters
     nfs, smb, api = adapters.nfs, adapters.smb, adapters.api
     return (
         Part(PortName.NFS, names.nfs_service(name), nfs.port, nfs.service, names.NFS_CONTAINER_PORT, nfs.enabled),
         Part(PortName.SMB, names.smb_service(name), smb.port, smb.service, names.SMB_CONTAINER_PORT, smb.enabled),
         Part(PortName.API, names.api_service(name), api.port, api.service, names.API_CONTAINER_PORT),
+    )
+
+
+def parts(instance: DittoFS) -> tuple[Part, ...]:
+    """Every way into the server of `instance`, the disabled ones too."""
+    metrics, service = instance.spec.metrics, names.metrics_service(instance.metadata.name)
+    return (
+        *adapter_parts(instance),
+        Part(PortName.METRICS, service, metrics.port, Service(), names.METRICS_CONTAINER_PORT, metrics.enabled),
     )
 
 

@@ -12,6 +12,7 @@ from reconcilers import names
 from reconcilers.access import Cache
 from reconcilers.api.resources import (
     CONFIG_MAP,
+    NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     SECRET,
@@ -41,12 +42,14 @@ class DittoFSCaches:
     claims: Cache
     stateful_sets: Cache
     services: Cache
+    network_policies: Cache
     pods: Cache
 
     def of(self, resource: Resource) -> Cache:
         """The cache of the children of type `resource`."""
         return {
             CONFIG_MAP: self.config_maps,
+            NETWORK_POLICY: self.network_policies,
             PERSISTENT_VOLUME_CLAIM: self.claims,
             POD: self.pods,
             SECRET: self.secrets,
@@ -58,10 +61,17 @@ class DittoFSCaches:
 
 def referenced_secrets(instance: View) -> tuple[str, ...]:
     """The Secrets, as `namespace/name`, that the specification of `instance` names."""
-    auth = (instance.get("spec") or {}).get("auth") or {}
-    references = (auth.get("adminSecretRef") or {}, auth.get("jwtSecretRef") or {})
+    spec = instance.get("spec") or {}
+    auth, metrics, pod = (spec.get(part) or {} for part in ("auth", "metrics", "pod"))
+    references = (
+        auth.get("adminSecretRef"),
+        auth.get("jwtSecretRef"),
+        metrics.get("tokenSecretRef"),
+        *((variable.get("valueFrom") or {}).get("secretKeyRef") for variable in pod.get("extraEnv") or ()),
+    )
     namespace = str(instance["metadata"].get("namespace") or "")
-    return tuple(str(ObjectKey(namespace, reference["name"])) for reference in references if reference.get("name"))
+    found = (reference["name"] for reference in references if reference and reference.get("name"))
+    return tuple(dict.fromkeys(str(ObjectKey(namespace, name)) for name in found))
 
 
 DITTOFS_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {BY_SECRET: referenced_secrets}

@@ -8,8 +8,8 @@ from typing import Any
 from informers.resource import View
 from reconcilers import names
 from reconcilers.builders.inputs import ObservedClaim, PodInputs
+from reconcilers.builders.pod import JWT_SECRET_VARIABLE
 from reconcilers.builders.services import Part
-from reconcilers.builders.stateful_set import JWT_SECRET_VARIABLE
 from reconcilers.dittofs.facts import PodFacts
 
 #: What the share reconciler says of a share that the server has but could not load.

@@ -27,11 +27,12 @@ from reconcilers.api.resources import DITTOFS, SERVICE
 from reconcilers.builders.children import wanted_children
 from reconcilers.builders.config import config_file, config_hash
 from reconcilers.builders.inputs import BuildFacts, PodInputs
-from reconcilers.builders.services import parts
+from reconcilers.builders.overrides import judge
+from reconcilers.builders.services import adapter_parts
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
-from reconcilers.dittofs.facts import ServerFacts
+from reconcilers.dittofs.facts import Problem, ServerFacts
 from reconcilers.dittofs.observe import endpoint, inputs_in_force
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
@@ -60,12 +61,19 @@ _log = structlog.get_logger(__name__)
 class _Secrets:
     """What the Secrets of one pass came to."""
 
+    #: None: the pod can't be built now, and one that runs is left alone.
     pod: PodInputs | None
     admin: AdminPassword
+    #: The pod's inputs as far as it has, or will have, any.
+    in_force: PodInputs | None
 
 
 class DittoFSReconciler:
-    """Reconciles DittoFS objects. `poll_interval_s`: how often a server is asked how it is."""
+    """Reconciles DittoFS objects.
+
+    `poll_interval_s`: how often a server is asked how it is; `operator_namespace`: where the operator runs, empty when
+    that is outside of the cluster.
+    """
 
     def __init__(
         self,
@@ -77,12 +85,14 @@ class DittoFSReconciler:
         sessions: Sessions,
         credentials: CredentialsSource,
         clock: Clock,
+        operator_namespace: str = "",
         poll_interval_s: float = POLL_INTERVAL_S,
     ) -> None:
         self._caches = caches
         self._client = client
         self._finalizer = Finalizer(names.FINALIZER, DITTOFS, client, field_manager=names.FIELD_MANAGER)
         self._recorder = recorder
+        self._operator_namespace = operator_namespace
         self._poll_interval_s = poll_interval_s
         self._children = Children(caches=caches, client=client, applier=applier)
         self._keeper = SecretKeeper(
@@ -120,12 +130,16 @@ class DittoFSReconciler:
     def _pass(self, subject: Subject, *, first: bool) -> Result:
         instance, report = subject.instance, Report()
         if instance.spec.suspend:
-            secrets = _Secrets(self._inputs_in_force(instance), AdminPassword(in_place=True, change_wanted=False))
+            in_force = self._inputs_in_force(instance)
+            secrets = _Secrets(in_force, AdminPassword(in_place=True, change_wanted=False), in_force)
         else:
-            secrets = self._secrets(instance, report)
+            usable = self._overrides_are_usable(instance, report)
+            secrets = self._secrets(instance, report, config_is_usable=usable)
             facts = BuildFacts(
                 shares=subject.declared,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
+                config_file=None if usable else self._config_file_in_force(instance),
+                operator_namespace=self._operator_namespace,
                 pod=secrets.pod,
             )
             for child in wanted_children(instance, facts):
@@ -133,22 +147,40 @@ class DittoFSReconciler:
             self._children.remove_unwanted(instance, report)
         endpoints = self._endpoints(instance, report)
         server = self._ask_server(instance, endpoints, secrets.admin, report)
-        assessment = self._reporter.tell(subject, report, server, endpoints, secrets.pod)
+        assessment = self._reporter.tell(subject, report, server, endpoints, secrets.in_force)
         return self._result(instance, assessment, report)
 
-    def _secrets(self, instance: DittoFS, report: Report) -> _Secrets:
+    def _overrides_are_usable(self, instance: DittoFS, report: Report) -> bool:
+        verdict = judge(instance.spec.config_overrides)
+        report.unknown_settings.extend(verdict.unknown)
+        if verdict.refused:
+            report.config_problems.append(Problem("OverrideRefused", "; ".join(verdict.refused)))
+        return not verdict.refused
+
+    def _config_file_in_force(self, instance: DittoFS) -> str:
+        """The config.yaml that the server has; before there is one, it is what nobody has overridden."""
+        view = self._caches.config_maps.get(child_key(instance, names.config_map(instance.metadata.name)))
+        text = ((view or {}).get("data") or {}).get(names.CONFIG_KEY)
+        return str(text) if text else config_file(instance.without_overrides())
+
+    def _secrets(self, instance: DittoFS, report: Report, *, config_is_usable: bool) -> _Secrets:
         in_force = self._inputs_in_force(instance)
-        inputs, admin = in_force, AdminPassword(in_place=False, change_wanted=False)
-        with report.step("Secret with the signing key"):
-            key = self._keeper.signing_key(instance, report)
-            # Without a good key the pod keeps what it has: a Secret that vanished must not stop a running server.
-            if key is not None:
-                inputs = PodInputs(key.secret, key.key, config_hash(config_file(instance), key.digest))
+        inputs, admin = None, AdminPassword(in_place=False, change_wanted=False)
+        with report.step("Secrets that the pod starts with"):
+            key, consumed = self._keeper.signing_key(instance, report), self._keeper.consumed(instance, report)
+            if key is not None and consumed is not None and config_is_usable:
+                inputs = PodInputs(key.secret, key.key, config_hash(config_file(instance), key.digest, consumed))
         with report.step("Secret with the admin password"):
             remembered = self._server.remembered_password(instance)
             admin = self._keeper.admin_password(instance, report, remembered=remembered)
-        # A first pod would only wait for a Secret that is not there.
-        return _Secrets(inputs if in_force is not None or admin.in_place else None, admin)
+        if in_force is None:
+            # A first pod would only wait for a Secret that is not there.
+            return _Secrets(inputs if admin.in_place else None, admin, inputs if admin.in_place else None)
+        if inputs is None:
+            # What runs keeps what it has: a Secret that vanished must not stop it, nor a new pod wait for it in vain.
+            # Stopping needs none.
+            return _Secrets(in_force if instance.spec.replicas == 0 else None, admin, in_force)
+        return _Secrets(inputs, admin, inputs)
 
     def _inputs_in_force(self, instance: DittoFS) -> PodInputs | None:
         view = self._caches.stateful_sets.get(child_key(instance, names.stateful_set(instance.metadata.name)))
@@ -156,7 +188,7 @@ class DittoFSReconciler:
 
     def _endpoints(self, instance: DittoFS, report: Report) -> dict[str, dict[str, Any]]:
         endpoints = {}
-        for part in parts(instance):
+        for part in adapter_parts(instance):
             view = cached_child(self._caches, report, SERVICE, child_key(instance, part.service_name))
             if part.enabled and view is not None:
                 endpoints[part.port_name.value] = endpoint(part, view)

@@ -36,6 +36,8 @@ class Report:
     failures: list[str] = field(default_factory=list)
     #: Steps that somebody else's write came in between: they only have to be done again.
     stale: list[str] = field(default_factory=list)
+    #: Keys of configOverrides that the server passes over in silence.
+    unknown_settings: list[str] = field(default_factory=list)
     config_problems: list[Problem] = field(default_factory=list)
 
     #: The children as they are after this pass, which the caches may not show yet.

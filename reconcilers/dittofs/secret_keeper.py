@@ -17,6 +17,7 @@ from reconcilers import names
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
+from reconcilers.builders.consumed import consumed_values
 from reconcilers.builders.metadata import keepsake
 from reconcilers.builders.secrets import admin_secret, jwt_secret
 from reconcilers.dittofs.facts import Problem
@@ -32,6 +33,7 @@ MAX_PASSWORD_BYTES = 72
 
 JWT_SECRET_INVALID = "JwtSecretInvalid"  # noqa: S105 - a reason
 ADMIN_SECRET_INVALID = "AdminSecretInvalid"  # noqa: S105 - a reason
+SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason
 
 
 def random_text() -> str:
@@ -93,6 +95,20 @@ class SecretKeeper:
             report.config_problems.append(Problem(JWT_SECRET_INVALID, str(problem)))
             return None
         return SigningKey(name, key, value.digest)
+
+    def consumed(self, instance: DittoFS, report: Report) -> tuple[bytes, ...] | None:
+        """Digests of the other values that the pod starts with; None, with the problem in `report`, when one lacks."""
+        digests = []
+        for consumed in consumed_values(instance):
+            try:
+                secret = ObjectKey(instance.metadata.namespace, consumed.secret)
+                value = self._reader.look(secret, consumed.key)
+                _check_not_empty(value, consumed.secret, consumed.key)
+            except SecretProblem as problem:
+                report.config_problems.append(Problem(SECRET_INVALID, f"spec.{consumed.field}: {problem}"))
+                return None
+            digests.append(value.digest)
+        return tuple(digests)
 
     def admin_password(self, instance: DittoFS, report: Report, *, remembered: str | None) -> AdminPassword:
         """Sees to the Secret with the password in force and compares it with the one that is wanted.
@@ -183,6 +199,11 @@ class SecretKeeper:
         )
         report.updated.append(f"Secret {name}")
         return patched
+
+
+def _check_not_empty(value: SecretValue, secret: str, key: str) -> None:
+    if value.length_bytes == 0:
+        raise SecretProblem(f'Secret "{secret}" is empty under "{key}": put a value there')
 
 
 def _check_signing_key(value: SecretValue, secret: str, key: str) -> None:

@@ -33,6 +33,8 @@ class Observed:
     was_running: bool = False
     #: What keeps the pod from its wanted configuration; None: nothing.
     config_problem: Problem | None = None
+    #: Keys of configOverrides that the server passes over in silence.
+    unknown_settings: tuple[str, ...] = ()
     #: Children whose name belongs to an object that is not ours, as `Service demo-nfs`.
     conflicts: tuple[str, ...] = ()
     #: Children that a deleted DittoFS of the same name left, and that are about to go.
@@ -121,6 +123,13 @@ PHASES: tuple[tuple[DittoFSPhase, Callable[[Observed, Assessment], bool]], ...] 
 def _config_ready(observed: Observed) -> Condition:
     if observed.config_problem is not None:
         return false(DittoFSCondition.CONFIG_READY, observed.config_problem.reason, observed.config_problem.message)
+    if observed.unknown_settings:
+        unknown_keys = ", ".join(observed.unknown_settings[:NAMES_SHOWN])
+        return true(
+            DittoFSCondition.CONFIG_READY,
+            "UnknownSettings",
+            f"keys of configOverrides that the server passes over as unknown: {unknown_keys}; check the spelling",
+        )
     return true(DittoFSCondition.CONFIG_READY, "Rendered", "config.yaml and the Secrets are in place")
 
 

@@ -13,9 +13,9 @@ from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers import names
 from reconcilers.api.resources import (
+    CHILDREN,
     CONFIG_MAP,
     DITTOFS,
-    PERSISTENT_VOLUME_CLAIM,
     POD,
     SECRET,
     SERVICE,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 #: A start takes the kubelet's probes, a stop the server's shutdown.
 PATIENCE_S = 30.0
 USER = "integration-tests"
-CHILD_TYPES = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE, POD)
+CHILD_TYPES = (*CHILDREN, POD)
 KEPT = {
     "PersistentVolumeClaim demo-controlplane",
     "PersistentVolumeClaim demo-metadata",

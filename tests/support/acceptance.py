@@ -21,16 +21,13 @@ from informers.client import Client
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers.api.resources import (
-    CONFIG_MAP,
+    CHILDREN,
     DITTOFS,
     DITTOFS_SHARE,
     EVENT,
-    PERSISTENT_VOLUME_CLAIM,
     POD,
     SECRET,
     SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
 )
 from tests.support.eventually import eventually
 
@@ -41,12 +38,7 @@ USER = "acceptance-tests"
 EVERYTHING = (
     DITTOFS,
     DITTOFS_SHARE,
-    CONFIG_MAP,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    PERSISTENT_VOLUME_CLAIM,
-    STATEFUL_SET,
+    *CHILDREN,
     POD,
     EVENT,
 )

@@ -36,6 +36,7 @@ from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
     DITTOFS_SHARE,
+    NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     SECRET,
@@ -131,6 +132,7 @@ class World:
                 config_maps=self.stores[CONFIG_MAP],
                 secrets=self.stores[SECRET],
                 service_accounts=self.stores[SERVICE_ACCOUNT],
+                network_policies=self.stores[NETWORK_POLICY],
                 claims=self.stores[PERSISTENT_VOLUME_CLAIM],
                 stateful_sets=self.stores[STATEFUL_SET],
                 services=self.stores[SERVICE],
@@ -213,7 +215,7 @@ class World:
 
     def children(self) -> set[str]:
         found = set()
-        for resource in (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE):
+        for resource in resources.CHILDREN:
             page = self.client.list(resource, namespace=NAMESPACE, label_selector=names.MANAGED_SELECTOR)
             found |= {f"{resource.kind} {item['metadata']['name']}" for item in page.items}
         return found
@@ -353,13 +355,8 @@ def dittofs_world(directory: Path) -> Iterator[World]:
 _WATCHED = (
     DITTOFS,
     DITTOFS_SHARE,
-    CONFIG_MAP,
-    SECRET,
-    SERVICE_ACCOUNT,
-    PERSISTENT_VOLUME_CLAIM,
-    STATEFUL_SET,
-    SERVICE,
+    *resources.CHILDREN,
     POD,
 )
-_FILTERED = frozenset({resources.CONFIG_MAP, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE, POD})
+_FILTERED = frozenset({*resources.CHILDREN, POD} - {SECRET})
 _INDEXERS: Mapping[Resource, Any] = {DITTOFS: DITTOFS_INDEXERS, DITTOFS_SHARE: SHARE_INDEXERS}

@@ -17,7 +17,8 @@ MEMORY: Spec = {"metadata": {"type": "memory"}, "payload": {"type": "memory"}}
 SIZE = "must be a quantity of at least 1Mi, such as 10Gi"
 DURATION = "must be a positive duration such as 30s, 15m or 168h (units ms, s, m, h; days are not known)"
 PORTS = (
-    "adapters.nfs.port, adapters.smb.port and adapters.api.port must differ among the enabled ones; change one of them"
+    "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
+    "change one of them"
 )
 GROW = "size can only grow; a volume cannot shrink"
 CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
@@ -25,6 +26,10 @@ CLASS = "storageClassName is fixed; create a new DittoFS with the other class an
 
 def _payload(**storage: Any) -> Spec:
     return {"payload": {"storage": storage}}
+
+
+def _pod(**pod: Any) -> Spec:
+    return {"pod": pod}
 
 
 def _service(adapter: str = "nfs", **service: Any) -> Spec:
@@ -55,6 +60,18 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"resources": {"requests": {"cpu": "500m", "memory": 1073741824}, "limits": {"cpu": 2}}},
         {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
+        {"metrics": {"port": 2049}},
+        {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
+        {"networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        _pod(securityContext={}, labels={"example.com/a": "b"}, affinity={"nodeAffinity": {}}),
+        _pod(
+            extraEnv=[
+                {"name": "DITTOFS_LDAP_BIND_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
+                {"name": "TZ", "value": ""},
+            ]
+        ),
+        _pod(extraVolumes=[{"name": "a", "emptyDir": {}}], extraVolumeMounts=[{"name": "a", "mountPath": "/database"}]),
+        _pod(containerSecurityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}),
     ],
     ids=str,
 )
@@ -99,6 +116,36 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"auth": {"jwtSecretRef": {"name": "Not_A_Name"}}}, "spec.auth.jwtSecretRef.name: Invalid value"),
         ({"logging": {"level": "TRACE"}}, 'spec.logging.level: Unsupported value: "TRACE"'),
         ({"volumeRetention": "Maybe"}, "spec.volumeRetention: Unsupported value"),
+        ({"metrics": {"enabled": True, "port": 2049}}, PORTS),
+        ({"metrics": {"enabled": True, "port": 8080}}, PORTS),
+        ({"metrics": {"path": "metrics"}}, "spec.metrics.path: Invalid value"),
+        ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
+        ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
+        ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
+        (_pod(labels={"app.kubernetes.io/name": "x"}), "are the operator's own; choose another prefix"),
+        (_pod(annotations={"dittofs.dittofs.io/config-hash": "x"}), "are the operator's own; choose another prefix"),
+        (_pod(securityContext={"runAsUser": 0}), "spec.pod.securityContext.runAsUser: Invalid value: 0"),
+        (
+            _pod(securityContext={"seccompProfile": {"type": "Unconfined"}}),
+            'spec.pod.securityContext.seccompProfile.type: Unsupported value: "Unconfined"',
+        ),
+        (
+            _pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
+            "localhostProfile belongs to type Localhost, which needs it",
+        ),
+        (_pod(extraEnv=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "each name may be given once"),
+        (_pod(extraEnv=[{"name": "DITTOFS_METRICS_ENABLED", "value": "1"}]), "pod.extraEnv must not set"),
+        (_pod(extraEnv=[{"name": "A", "valueFrom": {}}]), "exactly one of secretKeyRef, configMapKeyRef and fieldRef"),
+        (
+            _pod(extraEnv=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]),
+            "value and valueFrom exclude each other",
+        ),
+        (_pod(extraVolumes=[{"name": "a", "hostPath": {"path": "/"}}]), "restricted Pod Security Standard"),
+        (_pod(extraVolumes=[{"name": "a", "emptyDir": {}, "secret": {}}]), "exactly one of configMap, csi"),
+        (_pod(extraVolumes=[{"name": "payload", "emptyDir": {}}]), "are the operator's own volumes"),
+        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data"}]), "mountPath must be outside of /data"),
+        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data/x"}]), "mountPath must be outside of /data"),
+        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/x/../data"}]), "mountPath: Invalid value"),
     ],
     ids=str,
 )
@@ -220,6 +267,8 @@ def test_the_bare_dittofs_is_completed_by_the_contracts_defaults() -> None:
         },
         "auth": {"accessTokenDuration": "15m", "refreshTokenDuration": "168h"},
         "logging": {"level": "INFO", "format": "json"},
+        "metrics": {"enabled": False, "port": 9090, "path": "/metrics"},
+        "networkPolicy": {"enabled": True},
         "shutdownTimeout": "30s",
         "volumeRetention": "Retain",
     }

@@ -105,6 +105,47 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
         ),
     ),
     "pod-left-alone": ({}, BuildFacts()),
+    "pod-additions": (
+        {
+            "pod": {
+                "labels": {"team": "storage"},
+                "annotations": {"example.com/note": "kept"},
+                "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "storage", "operator": "Exists"}],
+                "affinity": {"nodeAffinity": {}},
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+                ],
+                "priorityClassName": "high",
+                "runtimeClassName": "gvisor",
+                "serviceAccountName": "own",
+                "securityContext": {},
+                "containerSecurityContext": {"runAsUser": 1000},
+                "extraEnv": [
+                    {"name": "TZ", "value": "UTC"},
+                    {
+                        "name": "DITTOFS_LDAP_BIND_PASSWORD",
+                        "valueFrom": {"secretKeyRef": {"name": "ldap", "key": "password"}},
+                    },
+                ],
+                "extraVolumes": [{"name": "scratch", "emptyDir": {}}, {"name": "ca", "configMap": {"name": "ca"}}],
+                "extraVolumeMounts": [
+                    {"name": "scratch", "mountPath": "/scratch"},
+                    {"name": "ca", "mountPath": "/certificates", "readOnly": True},
+                ],
+            },
+            "configOverrides": {"ldap": {"url": "ldaps://ldap.example"}, "gc": {"auto_interval": "5m"}},
+        },
+        BuildFacts(pod=INPUTS, operator_namespace="dittofs-system"),
+    ),
+    "exposed": (
+        {
+            "metrics": {"enabled": True, "port": 9100, "path": "/m", "tokenSecretRef": {"name": "scrape"}},
+            "networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        },
+        BuildFacts(pod=INPUTS, operator_namespace="dittofs-system"),
+    ),
+    "open": ({"networkPolicy": {"enabled": False}}, BuildFacts(pod=INPUTS)),
 }
 
 

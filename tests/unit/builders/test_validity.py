@@ -8,7 +8,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from reconcilers.builders.stateful_set import termination_grace_period_s
+from reconcilers.builders.pod import termination_grace_period_s
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dittofs"
 

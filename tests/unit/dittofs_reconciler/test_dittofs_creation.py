@@ -18,6 +18,7 @@ CHILDREN = {
     "Service demo-headless",
     "Service demo-nfs",
     "Service demo-api",
+    "NetworkPolicy demo",
     "StatefulSet demo",
 }
 

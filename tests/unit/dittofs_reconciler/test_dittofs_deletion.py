@@ -11,13 +11,10 @@ from informers.resource import Manifest
 from informers.result import Backoff, Done, Terminal
 from informers.view import freeze, thaw
 from reconcilers.api.resources import (
-    CONFIG_MAP,
+    CHILDREN,
     DITTOFS,
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
 )
 from tests.support.dittofs_world import DEMO, NAMESPACE, World
 
@@ -32,7 +29,7 @@ KEPT = {
 
 def collect_garbage(world: World, uid: str) -> None:
     """What the garbage collector does after the owner is gone."""
-    for resource in (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE):
+    for resource in CHILDREN:
         for item in world.client.list(resource, namespace=NAMESPACE).items:
             if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences") or ()):
                 world.delete(resource, item["metadata"]["name"])

@@ -321,3 +321,40 @@ def test_what_is_remembered_of_secrets_is_bounded(world: World, monkeypatch: pyt
     assert world.operator.requests == []
     reader.look(ObjectKey(NAMESPACE, "one"), "password")
     assert len(world.operator.requests) == 1
+
+
+def test_a_changed_metrics_token_rolls_the_pod_and_another_key_of_its_secret_does_not(world: World) -> None:
+    world.create_secret("scrape", token="t" * 20, other="1")
+    world.run(metrics={"enabled": True, "tokenSecretRef": {"name": "scrape"}})
+    before = template(world)
+
+    world.change_secret("scrape", other="2")
+    world.reconcile()
+    assert template(world) == before
+
+    world.change_secret("scrape", token="u" * 20)
+    world.reconcile()
+    assert template(world) != before
+
+
+def test_a_variable_whose_secret_is_missing_leaves_the_running_pod_alone_until_it_is_there(world: World) -> None:
+    world.run()
+    before = template(world)
+    reference = {"secretKeyRef": {"name": "ldap", "key": "password"}}
+    world.change_spec(
+        pod={"extraEnv": [{"name": "DITTOFS_LDAP_BIND_PASSWORD", "valueFrom": reference}]},
+        resources={"limits": {"memory": "2Gi"}},
+    )
+
+    world.reconcile()
+
+    assert template(world) == before
+    assert world.condition("ConfigReady") == ("False", "SecretInvalid")
+    assert "spec.pod.extraEnv[DITTOFS_LDAP_BIND_PASSWORD]" in world.message("ConfigReady")
+    assert world.condition("Available") == ("True", "ServerHealthy")
+
+    world.create_secret("ldap", password="p" * 20)
+    world.reconcile()
+
+    assert template(world) != before
+    assert world.condition("ConfigReady")[0] == "True"
