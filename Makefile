@@ -2,19 +2,23 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PACKAGES := informers reconcilers dittofs_operator
+# Where and with what `make envtest` runs: which tests, and what their pods run (double or real).
+SUITES ?= tests/integration tests/parity
+SERVER ?= double
 IMAGE ?= dittofs-operator:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@echo "making the environment in $(VENV) (once, about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock \
+		|| { echo "the packages of requirements-dev.lock can't be had: check the network and pip's index, then make again" >&2; exit 2; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -36,13 +40,16 @@ lint: env ## Check style and types
 	$(BIN)/mypy
 
 .PHONY: test
-test: lint ## Check everything: style, types, unit and integration tests on the local cluster
+test: lint ## Check everything: style, types, unit and integration tests on the local cluster (REQUIRE_REAL=1: and all real counterparts)
 	$(BIN)/pytest
 
-.PHONY: envtest
-envtest: env ## Run the integration and parity tests on a real control plane (the first time needs Go and ten minutes)
+.PHONY: control-plane
+control-plane: env ## Bring etcd, kube-apiserver and kube-controller-manager (the first time needs Go and ten minutes)
 	@$(BIN)/python -m hack.controlplane control-plane
-	$(BIN)/pytest tests/integration tests/parity --place=controlplane
+
+.PHONY: envtest
+envtest: control-plane ## Run the integration and parity tests on a real control plane (SERVER=real: with the real server in its pods)
+	$(BIN)/pytest $(SUITES) --place=controlplane --server=$(SERVER)
 
 .PHONY: dfs
 dfs: env ## Bring the real DittoFS server and its client (the first time needs Go)

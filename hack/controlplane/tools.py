@@ -140,7 +140,8 @@ def _go_build(go: str, tool: Tool, target: Path, environment: Mapping[str, str])
     if done.returncode:
         words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise ToolMissing(
-            f"can't build {tool.name} ({words[-1]}): see `go build {tool.package}` in {tool.module.folder}"
+            f"can't build {tool.name} ({words[-1]}): check the network and GOPROXY and try again; "
+            f"`go build {tool.package}` in {tool.module.folder} tells all"
         )
 
 
