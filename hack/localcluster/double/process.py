@@ -16,7 +16,7 @@ from hack.localcluster.double import routes, tokens
 from hack.localcluster.double.answers import Answer, Problem, bad_request, text_answer
 from hack.localcluster.double.configuration import MIN_SECRET_CHARACTERS, StartFailed, load
 from hack.localcluster.double.request import Request
-from hack.localcluster.double.state import State
+from hack.localcluster.double.state import Row, State
 
 _ANY_HOST = frozenset({"0.0.0.0", "::", ""})
 _IDLE_TIMEOUT_S = 60.0
@@ -38,6 +38,10 @@ class Double:
         except StartFailed:
             self._state.close()
             raise
+
+    def rows(self, table: str) -> dict[str, Row]:
+        """The rows of `table` by name, for looking and for meddling."""
+        return self._state.tables[table]
 
     def close(self) -> None:
         """End the process: its stores are closed when this returns."""
