@@ -22,6 +22,7 @@ from informers.view import thaw
 from informers.watch import WatchStream
 
 #: The longest silence on a watch: kube-apiserver sends bookmarks about once a minute.
+from informers.writes import note
 WATCH_READ_TIMEOUT_S = 70.0
 
 JSON_PATCH = "application/json-patch+json"
@@ -134,19 +135,22 @@ class Client:
     def create(self, resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
         """Makes a new object; `AlreadyExists` when there is one of that name."""
         path = _collection(resource, manifest["metadata"].get("namespace") or "")
-        return self._write("POST", path, manifest, query=_query(fieldManager=field_manager))
+        answer = self._write("POST", path, manifest, query=_query(fieldManager=field_manager))
+        return _noted(resource, None, answer)
 
     def replace(self, resource: Resource, manifest: Manifest) -> Manifest:
         """Writes the whole object; with a resourceVersion in `manifest`, `Conflict` when it has changed since."""
-        return self._write("PUT", _path(resource, ObjectKey.of(manifest)), manifest)
+        key = ObjectKey.of(manifest)
+        return _noted(resource, key, self._write("PUT", _path(resource, key), manifest))
 
     def apply(
         self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
     ) -> Manifest:
         """Server-side apply of `manifest`; without `force`, `Conflict` when others own a field with another value."""
         query = _query(fieldManager=field_manager, force="true" if force else "false")
-        path = _path(resource, ObjectKey.of(manifest), subresource)
-        return self._write("PATCH", path, manifest, query=query, content_type=APPLY_PATCH)
+        key = ObjectKey.of(manifest)
+        path = _path(resource, key, subresource)
+        return _noted(resource, key, self._write("PATCH", path, manifest, query=query, content_type=APPLY_PATCH))
 
     def json_patch(
         self,
@@ -159,14 +163,16 @@ class Client:
     ) -> Manifest:
         """RFC 6902; a failed `test` operation raises `Invalid`."""
         query = _query(fieldManager=field_manager)
-        return self._write("PATCH", _path(resource, key, subresource), operations, query=query, content_type=JSON_PATCH)
+        path = _path(resource, key, subresource)
+        return _noted(resource, key, self._write("PATCH", path, operations, query=query, content_type=JSON_PATCH))
 
     def merge_patch(
         self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
     ) -> Manifest:
         """RFC 7386: null removes a field, lists are replaced."""
         query = _query(fieldManager=field_manager)
-        return self._write("PATCH", _path(resource, key, subresource), patch, query=query, content_type=MERGE_PATCH)
+        path = _path(resource, key, subresource)
+        return _noted(resource, key, self._write("PATCH", path, patch, query=query, content_type=MERGE_PATCH))
 
     def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, propagation: str = "Background"
@@ -175,7 +181,7 @@ class Client:
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
-        self._write("DELETE", _path(resource, key), options)
+        _noted(resource, key, self._write("DELETE", _path(resource, key), options), deleted=True)
 
     def raw_get(self, path: str) -> Manifest:
         """The JSON at `path` of the API server, such as "/version" or discovery."""
@@ -208,6 +214,11 @@ def _collection(resource: Resource, namespace: str, *, all_namespaces: bool = Fa
 
 
 def _path(resource: Resource, key: ObjectKey, subresource: str = "") -> str:
+def _noted(resource: Resource, key: ObjectKey | None, answer: Manifest, *, deleted: bool = False) -> Manifest:
+    note(resource, key, answer, deleted=deleted)
+    return answer
+
+
     namespace = _segment("namespace", key.namespace) if resource.namespaced else ""
     return resource.object_path(ObjectKey(namespace, _segment("name", key.name)), subresource)
 

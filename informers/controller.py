@@ -6,36 +6,35 @@ A reconciler is level-triggered: it gets a key, never an event. A key is never r
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from structlog.contextvars import bound_contextvars
-
+from informers.cause import Change
 from informers.clock import Clock
-from informers.errors import ClientError, WriteRefused
-from informers.event import Added, Event, states
+from informers.event import Added, Event, is_live, states
+from informers.listwatch import Scope
 from informers.mapper import Mapper
 from informers.metrics import Metrics
+from informers.own_writes import OwnWrites
+from informers.passes import Passes, Reconciler
 from informers.ratelimit import RateLimiter, default_limiter
-from informers.resource import ObjectKey, Resource, View
-from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
-from informers.workqueue import Entry, WorkQueue
+from informers.resource import ObjectKey, View
+from informers.workqueue import LOW_PRIORITY, WorkQueue
 
 SYNC_TIMEOUT_S = 120.0
 SYNC_POLL_S = 0.1
 
 
-class Reconciler(Protocol):
-    """Brings the world to what the object named by the key asks for."""
-
-    def reconcile(self, key: ObjectKey) -> Result:
-        """One pass; may be repeated, skipped or interrupted at any line."""
-
-
 class Objects(Protocol):
     """The part of a store that a controller reads."""
+
+    @property
+    def resource_version(self) -> str:
+        """The version up to which everything in the scope has been seen."""
+
+    def get(self, key: ObjectKey) -> View | None:
+        """The object named `key`, if it is there."""
 
     def list(self, namespace: str = "") -> Iterable[View]:
         """All objects."""
@@ -53,7 +52,7 @@ class Source(Protocol):
     """The part of an informer that a controller uses."""
 
     @property
-    def resource(self) -> Resource:
+    def scope(self) -> Scope:
         """What it watches."""
 
     @property
@@ -75,6 +74,14 @@ class _Watch:
     registration: Registration
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What lives from a start to a stop."""
+
+    queue: WorkQueue[ObjectKey]
+    own_writes: OwnWrites
+
+
 class Controller:
     """See the module. May be started again after a stop: each start reconciles everything that is known."""
 
@@ -88,20 +95,23 @@ class Controller:
         logger: Any,  # noqa: ANN401 - structlog's bound loggers share no type
         workers: int = 1,
         limiter: Callable[[Clock], RateLimiter] = default_limiter,
+        timeout_s: float | None = None,
         sync_timeout_s: float = SYNC_TIMEOUT_S,
     ) -> None:
-        """`workers` passes run at once; `limiter` makes the back-off of each start."""
+        """`workers` passes run at once, each for `timeout_s` at most; `limiter` makes the back-off of each start."""
         self.name = name
-        self._reconciler = reconciler
         self._clock = clock
         self._queue_metrics = metrics.queue(name)
         self._metrics = metrics.controller(name, workers=workers, clock=clock)
         self._logger = logger.bind(controller=name)
+        self._passes = Passes(
+            reconciler, name=name, clock=clock, metrics=self._metrics, logger=self._logger, timeout_s=timeout_s
+        )
         self._workers = workers
         self._limiter = limiter
         self._sync_timeout_s = sync_timeout_s
         self._watches: list[_Watch] = []
-        self._queue: WorkQueue[ObjectKey] | None = None
+        self._run: _Run | None = None
         self._changed = threading.Condition()
         self._running = 0
 
@@ -109,25 +119,26 @@ class Controller:
         """Reconcile the keys that `mapper` gives for each event of `source`. Only before the first start."""
 
         def handle(event: Event) -> None:
-            queue = self._queue
-            if queue is not None:
-                for key in mapper(event):
-                    queue.add(key, cause=_cause(source.resource, event))
+            run = self._run
+            if run is not None:
+                _enqueue(run.queue, source, mapper, event)
+                for key in run.own_writes.saw(source.scope.resource, ObjectKey.of(states(event)[-1])):
+                    run.queue.add(key, cause="own writes seen", priority=LOW_PRIORITY)
 
         registration = source.add_handler(handle, name=self.name)
         self._watches.append(_Watch(source, mapper, registration))
 
     def enqueue(self, key: ObjectKey, *, cause: str = "") -> None:
         """Reconcile `key` soon; nothing happens while the controller isn't started."""
-        queue = self._queue
-        if queue is not None:
-            queue.add(key, cause=cause)
+        run = self._run
+        if run is not None:
+            run.queue.add(key, cause=cause)
 
     def enqueue_after(self, key: ObjectKey, seconds: float, *, cause: str = "") -> None:
         """Reconcile `key` in `seconds` or earlier; nothing happens while the controller isn't started."""
-        queue = self._queue
-        if queue is not None:
-            queue.add_after(key, seconds, cause=cause)
+        run = self._run
+        if run is not None:
+            run.queue.add_after(key, seconds, cause=cause)
 
     def start(self, give_up: Callable[[], bool] = lambda: False) -> None:
         """Wait until the informers' initial objects are handled, then reconcile all that is known, in threads.
@@ -136,57 +147,59 @@ class Controller:
         informer isn't ready in time, and RuntimeError when started already.
         """
         with self._changed:
-            if self._queue is not None:
+            if self._run is not None:
                 raise RuntimeError(f"controller {self.name} is started already")
             if self._running:
                 raise RuntimeError(f"controller {self.name} has workers that did not stop")
-            queue: WorkQueue[ObjectKey] = WorkQueue(
-                clock=self._clock, limiter=self._limiter(self._clock), metrics=self._queue_metrics
-            )
-            self._queue = queue
+            run = self._run = self._new_run()
         try:
-            self._wait_for_sync(queue, give_up)
+            self._wait_for_sync(run, give_up)
         except SyncTimeout:
-            self._queue = None
+            self._run = None
             raise
         if give_up():
-            self._queue = None
+            self._run = None
             return
         # Events were not queued while this controller was stopped; the stores hold all that came of them.
         for watch in self._watches:
             for obj in watch.source.store.list():
-                event = Added(obj, initial=True)
-                for key in watch.mapper(event):
-                    queue.add(key, cause=_cause(watch.source.resource, event))
+                _enqueue(run.queue, watch.source, watch.mapper, Added(obj, initial=True))
         with self._changed:
-            if self._queue is not queue:
+            if self._run is not run:
                 return
             self._running = self._workers
         for number in range(self._workers):
-            threading.Thread(target=self._work, args=(queue,), name=f"{self.name}-{number}", daemon=True).start()
+            threading.Thread(target=self._work, args=(run,), name=f"{self.name}-{number}", daemon=True).start()
         self._logger.info("controller started", workers=self._workers)
 
     def stop(self, timeout_s: float) -> bool:
         """Begin no further pass and wait up to `timeout_s` for those under way; False when some did not end."""
         with self._changed:
-            queue, self._queue = self._queue, None
+            run, self._run = self._run, None
             self._changed.notify_all()
-        if queue is not None:
-            queue.shut_down()
+        if run is not None:
+            run.queue.shut_down()
         deadline = self._clock.monotonic() + timeout_s
         with self._changed:
             while self._running and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
             ended = self._running == 0
-        if ended and queue is not None:
+        if ended and run is not None:
             self._logger.info("controller stopped")
         return ended
 
-    def _wait_for_sync(self, queue: WorkQueue[ObjectKey], give_up: Callable[[], bool]) -> None:
+    def _new_run(self) -> _Run:
+        queue: WorkQueue[ObjectKey] = WorkQueue(
+            clock=self._clock, limiter=self._limiter(self._clock), metrics=self._queue_metrics
+        )
+        sources = list({id(watch.source): watch.source for watch in self._watches}.values())
+        return _Run(queue, OwnWrites(sources, clock=self._clock, metrics=self._metrics, logger=self._logger))
+
+    def _wait_for_sync(self, run: _Run, give_up: Callable[[], bool]) -> None:
         deadline = self._clock.monotonic() + self._sync_timeout_s
         with self._changed:
-            while self._queue is queue and not give_up():
-                waiting = [str(w.source.resource) for w in self._watches if not w.registration.has_synced]
+            while self._run is run and not give_up():
+                waiting = [str(w.source.scope.resource) for w in self._watches if not w.registration.has_synced]
                 if not waiting:
                     return
                 if self._clock.monotonic() >= deadline:
@@ -196,11 +209,16 @@ class Controller:
                     )
                 self._clock.wait(self._changed, SYNC_POLL_S)
 
-    def _work(self, queue: WorkQueue[ObjectKey]) -> None:
+    def _work(self, run: _Run) -> None:
+        queue, own_writes = run.queue, run.own_writes
         try:
-            while (entry := queue.get()) is not None and queue is self._queue:
+            while (entry := queue.get()) is not None and run is self._run:
                 try:
-                    self._pass(queue, entry)
+                    wait_s = own_writes.wait_s(entry.key)
+                    if wait_s > 0:
+                        queue.defer(entry, wait_s)
+                    else:
+                        own_writes.wrote(entry.key, self._passes.run(queue, entry))
                 finally:
                     queue.done(entry.key)
         finally:
@@ -208,56 +226,8 @@ class Controller:
                 self._running -= 1
                 self._changed.notify_all()
 
-    def _pass(self, queue: WorkQueue[ObjectKey], entry: Entry[ObjectKey]) -> None:
-        key = entry.key
-        with bound_contextvars(
-            controller=self.name,
-            namespace=key.namespace,
-            name=key.name,
-            reconcileID=str(uuid.uuid4()),
-            cause=", ".join(entry.causes),
-        ):
-            try:
-                with self._metrics.reconcile():
-                    result = self._reconciler.reconcile(key)
-                self._logger.debug("reconciled", result=type(result).__name__)
-                self._settle(queue, key, result)
-            except WriteRefused as error:
-                self._metrics.failed()
-                delay = queue.add_rate_limited(key, cause="retry: write refused")
-                self._logger.warning("reconcile refused", reason=str(error), retry_in_s=delay)
-            except BaseException as error:
-                # Whatever it is: a worker thread that dies silently would stop the controller.
-                self._metrics.failed(raised=not isinstance(error, ClientError))
-                delay = queue.add_rate_limited(key, cause="retry: exception")
-                self._logger.exception("reconcile raised", retry_in_s=delay, failures=queue.failures(key))
 
-    def _settle(self, queue: WorkQueue[ObjectKey], key: ObjectKey, result: Result) -> None:
-        match result:
-            case Done():
-                queue.forget(key)
-                self._metrics.succeeded()
-            case RequeueAfter(seconds=seconds) if seconds > 0:
-                queue.forget(key)
-                queue.add_after(key, seconds, cause=f"after {seconds:g} s")
-                self._metrics.requeued(after=True)
-            case RequeueAfter():
-                # No time at all would be a loop at full speed.
-                queue.add_rate_limited(key, cause="requeued")
-                self._metrics.requeued(after=False)
-            case Backoff(reason=reason, at_most_s=at_most_s):
-                self._metrics.failed()
-                delay = queue.add_rate_limited(key, cause=f"retry: {reason}", at_most_s=at_most_s)
-                self._logger.warning(
-                    "reconcile failed", reason=reason, retry_in_s=round(delay, 3), failures=queue.failures(key)
-                )
-            case Terminal(reason=reason):
-                self._metrics.failed(terminal=True)
-                self._logger.warning("reconcile failed for good", reason=reason)
-            case _:
-                raise TypeError(f"reconcile returned {result!r}, which is no Result")
-
-
-def _cause(resource: Resource, event: Event) -> str:
-    kind = "initial" if isinstance(event, Added) and event.initial else type(event).__name__.lower()
-    return f"{resource.kind} {ObjectKey.of(states(event)[-1])} {kind}"
+def _enqueue(queue: WorkQueue[ObjectKey], source: Source, mapper: Mapper, event: Event) -> None:
+    priority = 0 if is_live(event) else LOW_PRIORITY
+    for key in mapper(event):
+        queue.add(key, cause=Change(source.scope.resource, event), priority=priority)

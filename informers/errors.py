@@ -14,6 +14,7 @@ ClientError
 │   └── ServerError          5xx
 ├── Unreachable              no whole answer: the outcome of a write is unknown
 │   └── Garbled              an answer came that is no JSON
+├── DeadlineExceeded         the time for the work under way is over: nothing was sent
 ├── WriteRefused             our own write gate is closed: this process does not hold the lease
 └── ConfigurationError       there is no usable description of where the API server is
 """
@@ -104,6 +105,10 @@ class Unreachable(ClientError):
 
 class Garbled(Unreachable):
     """An answer, or a line of a watch, that is no JSON or ends in the middle."""
+
+
+class DeadlineExceeded(ClientError):
+    """The time given to the work under way is over (`informers.deadline`), so nothing was sent."""
 
 
 class WriteRefused(ClientError):

@@ -43,3 +43,16 @@ def states(event: Event) -> tuple[View, ...]:
             return (event.old, event.new)
         case Deleted():
             return (event.object,)
+
+
+def is_resync(event: Event) -> bool:
+    """Whether `event` repeats what is known: an update from a version to the same one."""
+    if not isinstance(event, Updated):
+        return False
+    old, new = event.old["metadata"].get("resourceVersion"), event.new["metadata"].get("resourceVersion")
+    return old is not None and old == new
+
+
+def is_live(event: Event) -> bool:
+    """Whether `event` tells something that happened, unlike a first list or a resync."""
+    return not (isinstance(event, Added) and event.initial) and not is_resync(event)

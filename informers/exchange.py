@@ -20,9 +20,10 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
+from informers import deadline
 from informers.clock import Clock, SystemClock
 from informers.connections import TRANSPORT_ERRORS, asked_before_sending, explain, make_interruptible
-from informers.errors import ConfigurationError, Garbled, Unreachable, api_error
+from informers.errors import ConfigurationError, DeadlineExceeded, Garbled, Unreachable, api_error
 from informers.gate import WriteGate
 from informers.resource import Manifest
 
@@ -123,7 +124,15 @@ class Exchange:
         content_type: str = JSON,
         accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
-        """Sends one request (once more after a 401) and gives the open answer, which is a 2xx; raises otherwise."""
+        """Sends one request (once more after a 401) and gives the open answer, which is a 2xx; raises otherwise.
+
+        A deadline of this thread's work (`informers.deadline`) bounds `read_timeout_s`; after it nothing is sent.
+        """
+        left_s = deadline.left_s()
+        if left_s is not None:
+            if left_s <= 0:
+                raise DeadlineExceeded(f"{method} {path} was not sent: the time for this work is over")
+            read_timeout_s = min(read_timeout_s, left_s)
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type

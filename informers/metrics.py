@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from informers.clock import Clock
+from informers.queue_metrics import Depth, QueueDepths
 from informers.resource import Resource
 
 RECONCILE_BUCKETS_S = (
@@ -54,6 +55,17 @@ class Metrics:
             "Reconciles that raised an unforeseen exception.",
             by_controller,
         )
+        self.reconcile_timeouts_total = counter(
+            "controller_runtime_reconcile_timeouts_total", "Reconciles that took all of their time.", by_controller
+        )
+        self.own_write_waits_total = counter(
+            "controller_own_write_waits_total",
+            "Reconciles put off until earlier writes are seen.",
+            by_controller,
+        )
+        self.own_writes_unseen_total = counter(
+            "controller_own_writes_unseen_total", "Reconciles begun although such a wait was in vain.", by_controller
+        )
         self.reconcile_time_seconds = histogram(
             "controller_runtime_reconcile_time_seconds", "Duration of a reconcile.", by_controller, RECONCILE_BUCKETS_S
         )
@@ -62,7 +74,8 @@ class Metrics:
         )
         self.active_workers = gauge("controller_runtime_active_workers", "Workers in a reconcile now.", by_controller)
 
-        self.queue_depth = gauge("workqueue_depth", "Keys ready to be handed out.", by_queue)
+        self.queue_depths = QueueDepths()
+        registry.register(self.queue_depths)
         self.queue_adds_total = counter("workqueue_adds_total", "Keys that became queued.", by_queue)
         self.queue_retries_total = counter("workqueue_retries_total", "Keys added with a delay.", by_queue)
         self.queue_duration_seconds = histogram(
@@ -94,7 +107,14 @@ class Metrics:
         of_resource = ["group", "version", "resource"]
         self.informer_objects = gauge("informer_objects", "Objects in the store of an informer.", of_resource)
         self.informer_last_event_age_seconds = gauge(
-            "informer_last_event_age_seconds", "Time since the last event or bookmark of the watch.", of_resource
+            "informer_last_event_age_seconds",
+            "Time since the API server last told of the collection: a list, an event, a bookmark, an accepted watch.",
+            of_resource,
+        )
+        self.informer_left_out_total = counter(
+            "informer_left_out_total",
+            "What the API server sent and the informer could not take, by reason.",
+            [*of_resource, "reason"],
         )
 
     def request(self, code: str, method: str, host: str) -> None:
@@ -123,7 +143,7 @@ class Metrics:
 
 
 class QueueMetrics:
-    """`informers.workqueue.QueueMetrics` for one queue."""
+    """`informers.queue_metrics.QueueObserver` for one queue."""
 
     def __init__(self, metrics: Metrics, name: str) -> None:
         labels = {"name": name, "controller": name}
@@ -131,15 +151,13 @@ class QueueMetrics:
         self._retries = metrics.queue_retries_total.labels(**labels)
         self._queue_duration = metrics.queue_duration_seconds.labels(**labels)
         self._work_duration = metrics.queue_work_duration_seconds.labels(**labels)
-        self._depth = metrics.queue_depth.labels(**labels)
+        self._name, self._depths = name, metrics.queue_depths
         self._unfinished = metrics.queue_unfinished_work_seconds.labels(**labels)
         self._longest = metrics.queue_longest_running_seconds.labels(**labels)
 
-    def observe(
-        self, *, depth: Callable[[], float], unfinished_s: Callable[[], float], longest_s: Callable[[], float]
-    ) -> None:
+    def observe(self, *, depth: Depth, unfinished_s: Callable[[], float], longest_s: Callable[[], float]) -> None:
         """Read the gauges through these functions at each scrape."""
-        self._depth.set_function(depth)
+        self._depths.observe(self._name, depth)
         self._unfinished.set_function(unfinished_s)
         self._longest.set_function(longest_s)
 
@@ -169,6 +187,9 @@ class ControllerMetrics:
         self._errors = metrics.reconcile_errors_total.labels(controller=name)
         self._terminal = metrics.terminal_reconcile_errors_total.labels(controller=name)
         self._panics = metrics.reconcile_panics_total.labels(controller=name)
+        self._timeouts = metrics.reconcile_timeouts_total.labels(controller=name)
+        self._waits = metrics.own_write_waits_total.labels(controller=name)
+        self._unseen = metrics.own_writes_unseen_total.labels(controller=name)
         self._time = metrics.reconcile_time_seconds.labels(controller=name)
         self._active = metrics.active_workers.labels(controller=name)
         metrics.max_concurrent_reconciles.labels(controller=name).set(workers)
@@ -201,6 +222,18 @@ class ControllerMetrics:
         if raised:
             self._panics.inc()
 
+    def timed_out(self) -> None:
+        """A reconcile took all of its time."""
+        self._timeouts.inc()
+
+    def deferred(self) -> None:
+        """A reconcile is put off: the writes of the one before were not seen yet."""
+        self._waits.inc()
+
+    def unseen(self) -> None:
+        """A reconcile begins although the writes of the one before were not seen in time."""
+        self._unseen.inc()
+
 
 class LeaseMetrics:
     """What one elector reports."""
@@ -225,8 +258,13 @@ class InformerMetrics:
         labels = {"group": resource.group, "version": resource.version, "resource": resource.plural}
         self._objects = metrics.informer_objects.labels(**labels)
         self._age = metrics.informer_last_event_age_seconds.labels(**labels)
+        self._left_out, self._labels = metrics.informer_left_out_total, labels
 
     def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
         """Read both gauges through these functions at each scrape."""
         self._objects.set_function(objects)
         self._age.set_function(last_event_age_s)
+
+    def left_out(self, reason: str) -> None:
+        """Something that the API server sent could not be taken."""
+        self._left_out.labels(**self._labels, reason=reason).inc()

@@ -1,7 +1,7 @@
-"""The work queue: every key at most once waiting and at most once in work, with delays, back-off and causes.
+"""The work queue: every key at most once waiting and at most once in work, with delays, priorities and causes.
 
-A key is in one place only: queued (ready now), waiting (ready at a time) or neither; being processed is a flag beside
-it. Adding merges: the earliest time wins and causes collect. No thread runs inside: `get` itself waits for due keys.
+A key is ready, or due at a time, or neither; being in work is a flag beside it. Adding merges: the earliest time and
+the highest priority win, and causes collect. No thread runs inside: `get` itself waits for due keys.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import heapq
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from informers.cause import Cause, merged
 from informers.clock import Clock
+from informers.queue_metrics import QueueObserver
 from informers.ratelimit import RateLimiter, default_limiter
 
-MAX_CAUSES = 5
-"""More distinct causes of one queue entry than this are dropped: they are for a log line."""
+LOW_PRIORITY = -100
+"""For what can wait behind everything that happens: the objects of a first list, and resyncs."""
 
 HEARTBEAT_S = 10.0
 """A waiting `get` looks again at least this often: a thread's wait may not count the time a machine was suspended."""
@@ -28,52 +29,30 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Key]):
-    """One key handed out: why it was added, and how long it was queued (seconds, from when it was due)."""
+    """One key handed out: why it was added, how urgent it is, and how long it was ready (seconds)."""
 
     key: Key
-    causes: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    priority: int
     queued_s: float
 
 
-class QueueMetrics(Protocol):
-    """What a queue reports; the three gauges are read through functions when somebody looks."""
-
-    def observe(
-        self, *, depth: Callable[[], float], unfinished_s: Callable[[], float], longest_s: Callable[[], float]
-    ) -> None:
-        """Take the functions that give the gauges' values."""
-
-    def added(self) -> None:
-        """A key became queued."""
-
-    def retried(self) -> None:
-        """A key was added with a delay."""
-
-    def handed_out(self, queued_s: float) -> None:
-        """A key was handed out after `queued_s` seconds in the queue."""
-
-    def finished(self, worked_s: float) -> None:
-        """A key was done after `worked_s` seconds of work."""
-
-
 @dataclass(slots=True)
-class _Due:
-    at: float
-    order: int
-    causes: tuple[str, ...]
+class _Item:
+    """A key that is to be handed out: ready since `at`, or `due` then. `order` names its one valid place in a heap."""
 
-
-@dataclass(slots=True)
-class _Dirty:
-    since: float
-    causes: tuple[str, ...]
+    priority: int
+    causes: tuple[Cause, ...]
+    at: float = math.inf
+    due: bool = True
+    order: int = 0
 
 
 class WorkQueue(Generic[Key]):
     """See the module; all methods may be called from any thread."""
 
     def __init__(
-        self, *, clock: Clock, limiter: RateLimiter | None = None, metrics: QueueMetrics | None = None
+        self, *, clock: Clock, limiter: RateLimiter | None = None, metrics: QueueObserver | None = None
     ) -> None:
         self._clock = clock
         self._limiter = limiter or default_limiter(clock)
@@ -81,42 +60,49 @@ class WorkQueue(Generic[Key]):
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
-        self._queue: deque[Key] = deque()
-        self._dirty: dict[Key, _Dirty] = {}
+        self._items: dict[Key, _Item] = {}
         self._processing: dict[Key, float] = {}
-        self._waiting: dict[Key, _Due] = {}
-        self._heap: list[tuple[float, int, Key]] = []
+        # Entries whose order is no longer that of their item are void, and skipped.
+        self._ready_heap: list[tuple[float, int, Key]] = []
+        self._due_heap: list[tuple[float, int, Key]] = []
+        self._depth: dict[int, int] = {}
         self._order = 0
         self._closed = False
         self._draining = False
         if metrics is not None:
-            metrics.observe(depth=self.__len__, unfinished_s=self.unfinished_s, longest_s=self.longest_s)
+            metrics.observe(depth=self.depth, unfinished_s=self.unfinished_s, longest_s=self.longest_s)
 
     def __len__(self) -> int:
-        """How many keys are ready to be handed out; those waiting for their time or being processed don't count."""
+        """How many keys are ready, with those that are still in work and have to be handed out once more."""
+        return sum(self.depth().values())
+
+    def depth(self) -> Mapping[int, int]:
+        """`len` by priority; only priorities that have any."""
         with self._lock:
             self._promote()
-            return len(self._queue)
+            return dict(self._depth)
 
-    def add(self, key: Key, *, cause: str = "") -> None:
-        """Hand out `key` as soon as a worker is free, and after its present pass when it is being processed."""
+    def add(self, key: Key, *, cause: Cause = "", priority: int = 0) -> None:
+        """Hand out `key` as soon as a worker is free, and after its present pass when it is in work."""
         with self._lock:
-            if self._closed:
-                return
-            due = self._waiting.pop(key, None)
-            self._make_dirty(key, self._clock.monotonic(), due.causes if due else (), cause)
+            self._add(key, 0, (cause,) if cause else (), priority)
 
-    def add_after(self, key: Key, seconds: float, *, cause: str = "") -> None:
+    def add_after(self, key: Key, seconds: float, *, cause: Cause = "", priority: int = 0) -> None:
         """Hand out `key` in `seconds`, unless it is due earlier anyway; at once when not positive."""
         with self._lock:
-            self._add_after(key, seconds, cause)
+            self._add_delayed(key, seconds, cause, priority)
 
-    def add_rate_limited(self, key: Key, *, cause: str = "", at_most_s: float = math.inf) -> float:
+    def add_rate_limited(self, key: Key, *, cause: Cause = "", priority: int = 0, at_most_s: float = math.inf) -> float:
         """Count a failure of `key`, hand it out after its growing delay or `at_most_s`; gives which (seconds)."""
         with self._lock:
             seconds = min(self._limiter.delay(key), at_most_s)
-            self._add_after(key, seconds, cause)
+            self._add_delayed(key, seconds, cause, priority)
             return seconds
+
+    def defer(self, entry: Entry[Key], seconds: float) -> None:
+        """Hand out `entry` again as it is, in `seconds` or as soon as its key is added; no retry is counted."""
+        with self._lock:
+            self._add(entry.key, seconds, entry.causes, entry.priority)
 
     def forget(self, key: Key) -> None:
         """Count no failures of `key` any more. What is scheduled stays scheduled."""
@@ -136,46 +122,46 @@ class WorkQueue(Generic[Key]):
         with self._lock:
             while True:
                 self._promote()
-                if self._queue:
-                    return self._hand_out()
+                if (entry := self._take()) is not None:
+                    return entry
                 if self._closed and not (self._draining and self._processing):
                     return None
                 self._clock.wait(self._ready, self._next_due_in())
 
     def done(self, key: Key) -> None:
-        """`key` is processed; when it was added meanwhile, it is queued again."""
+        """`key` is processed; when it was added meanwhile, it can be handed out again."""
         with self._lock:
             started = self._processing.pop(key, None)
             if started is None:
                 return
             if self._metrics is not None:
                 self._metrics.finished(self._clock.monotonic() - started)
-            if key in self._dirty:
-                self._queue.append(key)
-                self._ready.notify()
+            item = self._items.get(key)
+            if item is not None and not item.due:
+                self._offer(key, item)
             elif not self._processing:
                 self._idle.notify_all()
                 if self._closed:
                     self._ready.notify_all()
 
     def shut_down(self) -> None:
-        """Take nothing more and drop what waits for its time; what is queued is still handed out. Ends a drain."""
+        """Take nothing more and drop what is due later; what is ready is still handed out. Ends a drain."""
         with self._lock:
             self._draining = False
             self._close()
 
     def shut_down_with_drain(self, timeout_s: float | None = None) -> bool:
-        """`shut_down`, then wait until all that is queued is done; False when `timeout_s` or `shut_down` ended that."""
+        """`shut_down`, then wait until all that is ready is done; False when `timeout_s` or `shut_down` ended that."""
         deadline = None if timeout_s is None else self._clock.monotonic() + timeout_s
         with self._lock:
             self._draining = True
             self._close()
-            while self._draining and (self._processing or self._queue):
+            while self._draining and (self._processing or self._items):
                 left = None if deadline is None else deadline - self._clock.monotonic()
                 if left is not None and left <= 0:
                     break
                 self._clock.wait(self._idle, left)
-            return not (self._processing or self._queue)
+            return not (self._processing or self._items)
 
     def unfinished_s(self) -> float:
         """Seconds of work in progress, summed over the keys being processed."""
@@ -188,79 +174,114 @@ class WorkQueue(Generic[Key]):
         with self._lock:
             return self._clock.monotonic() - min(self._processing.values()) if self._processing else 0.0
 
-    def _add_after(self, key: Key, seconds: float, cause: str) -> None:
+    def _add_delayed(self, key: Key, seconds: float, cause: Cause, priority: int) -> None:
+        if self._metrics is not None and not self._closed:
+            self._metrics.retried()
+        self._add(key, seconds, (cause,) if cause else (), priority)
+
+    def _add(self, key: Key, seconds: float, causes: tuple[Cause, ...], priority: int) -> None:
         if self._closed:
             return
-        if self._metrics is not None:
-            self._metrics.retried()
-        now = self._clock.monotonic()
-        if seconds <= 0 or key in self._dirty:
-            due = self._waiting.pop(key, None)
-            self._make_dirty(key, now, due.causes if due else (), cause)
+        self._promote()
+        item = self._items.get(key)
+        if item is None:
+            item = self._items[key] = _Item(priority, causes)
+        else:
+            self._merge(key, item, causes, priority)
+        if not item.due:
             return
-        known = self._waiting.get(key)
-        causes = _merged(known.causes if known else (), cause)
-        if known is not None and known.at <= now + seconds:
-            known.causes = causes
-            return
-        self._order += 1
-        self._waiting[key] = _Due(now + seconds, self._order, causes)
-        heapq.heappush(self._heap, (now + seconds, self._order, key))
-        self._compact()
-        self._ready.notify()
+        at = self._clock.monotonic() + max(0.0, seconds)
+        if seconds <= 0:
+            self._make_ready(key, item, at)
+        elif at < item.at:
+            item.at, item.order = at, self._next_order()
+            heapq.heappush(self._due_heap, (at, item.order, key))
+            self._due_heap = self._without_void(self._due_heap)
+            self._ready.notify()
 
-    def _make_dirty(self, key: Key, since: float, earlier: tuple[str, ...], cause: str) -> None:
-        dirty = self._dirty.get(key)
-        if dirty is not None:
-            dirty.causes = _merged(dirty.causes, *earlier, cause)
+    def _merge(self, key: Key, item: _Item, causes: tuple[Cause, ...], priority: int) -> None:
+        item.causes = merged(item.causes, causes)
+        if priority <= item.priority:
             return
-        self._dirty[key] = _Dirty(since, _merged(earlier, cause))
+        if item.due:
+            item.priority = priority
+            return
+        self._count(item.priority, -1)
+        item.priority, item.order = priority, self._next_order()
+        self._count(priority, 1)
+        if key not in self._processing:
+            self._offer(key, item)
+
+    def _make_ready(self, key: Key, item: _Item, since: float) -> None:
+        item.due, item.at, item.order = False, since, self._next_order()
+        self._count(item.priority, 1)
         if self._metrics is not None:
             self._metrics.added()
         if key not in self._processing:
-            self._queue.append(key)
-            self._ready.notify()
+            self._offer(key, item)
+
+    def _offer(self, key: Key, item: _Item) -> None:
+        heapq.heappush(self._ready_heap, (-item.priority, item.order, key))
+        self._ready_heap = self._without_void(self._ready_heap)
+        self._ready.notify()
 
     def _promote(self) -> None:
-        """Queue every waiting key whose time has come, in the order of their times."""
+        """Make every key ready whose time has come, in the order of their times."""
+        if not self._due_heap:
+            return
         now = self._clock.monotonic()
-        while self._heap and (self._heap[0][0] <= now or self._is_stale(self._heap[0])):
-            at, order, key = heapq.heappop(self._heap)
-            if not self._is_stale((at, order, key)):
-                self._make_dirty(key, at, self._waiting.pop(key).causes, "")
+        while self._due_heap and (self._due_heap[0][0] <= now or self._is_void(self._due_heap[0])):
+            entry = heapq.heappop(self._due_heap)
+            if not self._is_void(entry):
+                key = entry[2]
+                self._make_ready(key, self._items[key], entry[0])
 
-    def _hand_out(self) -> Entry[Key]:
-        key = self._queue.popleft()
-        dirty = self._dirty.pop(key)
-        now = self._clock.monotonic()
-        self._processing[key] = now
-        if self._queue or self._heap:
+    def _take(self) -> Entry[Key] | None:
+        if not self._ready_heap:
+            return None
+        key = heapq.heappop(self._ready_heap)[2]
+        item = self._items.pop(key)
+        self._count(item.priority, -1)
+        # Never a void entry on top: it would keep a key alive, and pass for one that is ready.
+        while self._ready_heap and self._is_void(self._ready_heap[0]):
+            heapq.heappop(self._ready_heap)
+        now = self._processing[key] = self._clock.monotonic()
+        if self._ready_heap or self._due_heap:
             # This thread may have been the only one that knew the next due time: let another one look.
             self._ready.notify()
         if self._metrics is not None:
-            self._metrics.handed_out(now - dirty.since)
-        return Entry(key, dirty.causes, now - dirty.since)
+            self._metrics.handed_out(now - item.at)
+        return Entry(key, item.causes, item.priority, now - item.at)
 
     def _next_due_in(self) -> float:
-        return min(self._heap[0][0] - self._clock.monotonic(), HEARTBEAT_S) if self._heap else HEARTBEAT_S
+        return min(self._due_heap[0][0] - self._clock.monotonic(), HEARTBEAT_S) if self._due_heap else HEARTBEAT_S
 
-    def _is_stale(self, item: tuple[float, int, Key]) -> bool:
-        due = self._waiting.get(item[2])
-        return due is None or due.order != item[1]
+    def _next_order(self) -> int:
+        self._order += 1
+        return self._order
 
-    def _compact(self) -> None:
-        if len(self._heap) > 2 * len(self._waiting) + 64:
-            self._heap = [item for item in self._heap if not self._is_stale(item)]
-            heapq.heapify(self._heap)
+    def _count(self, priority: int, change: int) -> None:
+        left = self._depth.get(priority, 0) + change
+        if left:
+            self._depth[priority] = left
+        else:
+            del self._depth[priority]
+
+    def _is_void(self, entry: tuple[float, int, Key]) -> bool:
+        item = self._items.get(entry[2])
+        return item is None or item.order != entry[1]
+
+    def _without_void(self, heap: list[tuple[float, int, Key]]) -> list[tuple[float, int, Key]]:
+        """`heap`, freed of its void entries when they are most of it."""
+        if len(heap) <= 2 * len(self._items) + 64:
+            return heap
+        kept = [entry for entry in heap if not self._is_void(entry)]
+        heapq.heapify(kept)
+        return kept
 
     def _close(self) -> None:
         self._closed = True
-        self._waiting.clear()
-        self._heap.clear()
+        self._items = {key: item for key, item in self._items.items() if not item.due}
+        self._due_heap.clear()
         self._ready.notify_all()
         self._idle.notify_all()
-
-
-def _merged(causes: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    new = [cause for cause in dict.fromkeys(more) if cause and cause not in causes]
-    return (*causes, *new)[:MAX_CAUSES]

@@ -15,19 +15,21 @@ from structlog.testing import LogCapture
 from informers.controller import Controller, SyncTimeout
 from informers.errors import Unreachable
 from informers.event import Added, Deleted, Event, Updated
+from informers.listwatch import Scope
 from informers.mapper import own_key
 from informers.metrics import Metrics
 from informers.ratelimit import ItemExponential
 from informers.resource import ObjectKey, Resource, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
+from informers.workqueue import WorkQueue
 from tests.support.clock import FakeClock
 
 THINGS = Resource(group="demo.io", version="v1", plural="things", kind="Thing")
 A, B = ObjectKey("default", "a"), ObjectKey("default", "b")
 
 
-def thing(name: str) -> View:
-    return {"metadata": {"namespace": "default", "name": name}}
+def thing(name: str, version: str = "1", **fields: Any) -> View:
+    return {"metadata": {"namespace": "default", "name": name, "resourceVersion": version}, **fields}
 
 
 class Handler:
@@ -39,7 +41,8 @@ class Handler:
 class FakeSource:
     """An informer whose events and sync state the test decides."""
 
-    resource = THINGS
+    scope = Scope(THINGS)
+    resource_version = ""
 
     def __init__(self, *objects: View, synced: bool = True) -> None:
         self.objects = list(objects)
@@ -52,6 +55,9 @@ class FakeSource:
 
     def list(self, namespace: str = "") -> Iterable[View]:
         return list(self.objects)
+
+    def get(self, key: ObjectKey) -> View | None:
+        return next((view for view in self.objects if ObjectKey.of(view) == key), None)
 
     def add_handler(self, handler: Callable[[Event], None], *, name: str) -> Handler:
         self.handlers.append(Handler(handler))
@@ -115,13 +121,15 @@ class World:
 
     def idle(self, workers: int = 1) -> None:
         """All workers wait for keys."""
-        queue = self.controller._queue
-        assert queue is not None
-        self.clock.until_waiting(workers, condition=queue._ready)
+        self.clock.until_waiting(workers, condition=self.queue._ready)
 
     def failures(self, key: ObjectKey = A) -> int:
-        assert self.controller._queue is not None
-        return self.controller._queue.failures(key)
+        return self.queue.failures(key)
+
+    @property
+    def queue(self) -> WorkQueue[ObjectKey]:
+        assert self.controller._run is not None
+        return self.controller._run.queue
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"controller_runtime_{name}", {"controller": "things", **labels})
@@ -312,7 +320,7 @@ def test_a_key_is_never_reconciled_twice_at_once_whatever_the_number_of_workers(
 def test_a_pass_logs_its_key_its_id_and_why_it_runs() -> None:
     source, script = FakeSource(), Script(Backoff("no answer"), Backoff("no answer"))
     world = started(script, source)
-    source.emit(Updated(thing("a"), thing("a")))
+    source.emit(Updated(thing("a", "7", spec=1), thing("a", "9", spec=2)))
     script.wait_for_passes(1)
     world.idle()
     world.clock.advance(1)
@@ -322,7 +330,7 @@ def test_a_pass_logs_its_key_its_id_and_why_it_runs() -> None:
     first, second = world.lines("reconcile failed")
     assert (first["controller"], first["namespace"], first["name"]) == ("things", "default", "a")
     assert (first["log_level"], first["reason"], first["retry_in_s"]) == ("warning", "no answer", 1)
-    assert (first["cause"], second["cause"]) == ("Thing default/a updated", "retry: no answer")
+    assert (first["cause"], second["cause"]) == ("Thing default/a updated 7->9 spec", "retry 1: no answer")
     assert (second["retry_in_s"], second["failures"]) == (2, 2)
     assert first["reconcileID"] != second["reconcileID"]
 

