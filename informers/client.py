@@ -20,9 +20,9 @@ from informers.gate import WriteGate
 from informers.resource import Manifest, ObjectKey, Resource
 from informers.view import thaw
 from informers.watch import WatchStream
+from informers.writes import note
 
 #: The longest silence on a watch: kube-apiserver sends bookmarks about once a minute.
-from informers.writes import note
 WATCH_READ_TIMEOUT_S = 70.0
 
 JSON_PATCH = "application/json-patch+json"
@@ -203,6 +203,11 @@ class Client:
         return self._exchange.call(method, path, query=query, body=thaw(body), content_type=content_type)
 
 
+def _noted(resource: Resource, key: ObjectKey | None, answer: Manifest, *, deleted: bool = False) -> Manifest:
+    note(resource, key, answer, deleted=deleted)
+    return answer
+
+
 def _query(**parameters: str) -> Query:
     return [(name, value) for name, value in parameters.items() if value]
 
@@ -214,11 +219,6 @@ def _collection(resource: Resource, namespace: str, *, all_namespaces: bool = Fa
 
 
 def _path(resource: Resource, key: ObjectKey, subresource: str = "") -> str:
-def _noted(resource: Resource, key: ObjectKey | None, answer: Manifest, *, deleted: bool = False) -> Manifest:
-    note(resource, key, answer, deleted=deleted)
-    return answer
-
-
     namespace = _segment("namespace", key.namespace) if resource.namespaced else ""
     return resource.object_path(ObjectKey(namespace, _segment("name", key.name)), subresource)
 
