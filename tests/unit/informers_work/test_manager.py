@@ -16,6 +16,7 @@ from informers.election import LeaseElector
 from informers.errors import WriteRefused
 from informers.event import Event
 from informers.lease import LeaseRecord
+from informers.listwatch import Scope
 from informers.manager import Manager, StopTimeout
 from informers.mapper import own_key
 from informers.metrics import Metrics
@@ -31,6 +32,7 @@ class FakeInformer:
     """An informer (and its store and registration) that notes when it starts and stops."""
 
     resource = THINGS
+    scope = Scope(THINGS)
 
     def __init__(self, diary: list[str], *, synced: bool = True, last_error: str = "") -> None:
         self.diary = diary
