@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +23,6 @@ from informers.resource import View
 
 _BUFFER_BYTES = 1 << 18
 _STOP_TIMEOUT_S = 5.0
-#: An accepted socket takes three rounds of the loop to become a connection, a closed one takes one to be gone.
-_ROUNDS_TO_SETTLE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,13 @@ class ServiceNetwork:
         self._random = random
         self._logger = logger.bind(component="network")
         self._complain = complain
-        self._listening: dict[Endpoint, asyncio.Server] = {}
+        self._listening: dict[Endpoint, socket.socket] = {}
         self._refused: set[Endpoint] = set()
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._dirty = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="service-network", daemon=True)
-        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begin to listen for what there is and will be."""
@@ -79,8 +78,8 @@ class ServiceNetwork:
 
     def stop(self) -> None:
         """Close everything; nothing listens when this returns."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._cancel)
+        self._stopping = True
+        self._wake()
         self._thread.join(_STOP_TIMEOUT_S)
 
     def _service_changed(self, event: Event) -> None:
@@ -94,34 +93,26 @@ class ServiceNetwork:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the cluster is ending
             self._loop.call_soon_threadsafe(self._dirty.set)
 
-    def _cancel(self) -> None:
-        if self._main is not None:
-            self._main.cancel()
-
     def _run(self) -> None:
-        with contextlib.closing(self._loop), contextlib.suppress(asyncio.CancelledError):
+        with contextlib.closing(self._loop):
             self._loop.run_until_complete(self._follow())
 
     async def _follow(self) -> None:
-        self._main = asyncio.current_task()
         try:
-            while True:
-                await self._sync()
+            while not self._stopping:
+                self._sync()
                 await self._dirty.wait()
                 self._dirty.clear()
         finally:
-            for server in self._listening.values():
-                server.close()
-            for _ in range(_ROUNDS_TO_SETTLE):  # what was accepted just now becomes a connection
-                await asyncio.sleep(0)
-            for task, writer in self._connections.items():
-                task.cancel()
-                writer.transport.abort()
+            for endpoint in tuple(self._listening):
+                self._close(endpoint)
+            await asyncio.sleep(0)  # each connection has begun, and so will end what it holds
+            for connection in self._connections:
+                connection.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
-            for _ in range(_ROUNDS_TO_SETTLE):  # what was aborted is closed
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # what was aborted is closed
 
-    async def _sync(self) -> None:
+    def _sync(self) -> None:
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._services.store.list()}
         wanted = {
             endpoint: service
@@ -130,46 +121,64 @@ class ServiceNetwork:
             if self._backends(endpoint)
         }
         for endpoint in set(self._listening) - set(wanted):
-            self._listening.pop(endpoint).close()
+            self._close(endpoint)
         self._refused &= set(wanted)
         for endpoint in set(wanted) - set(self._listening) - self._refused:
             try:
-                self._listening[endpoint] = await asyncio.start_server(
-                    self._acceptor(endpoint), endpoint.address, endpoint.port, backlog=128
-                )
+                self._listen(endpoint)
             except OSError as error:
                 self._refused.add(endpoint)
                 why = f"can't listen on {endpoint.address}:{endpoint.port} on this machine: {error.strerror}"
                 self._logger.warning("a Service can't be reached", service=endpoint.name, reason=why)
                 self._complain(wanted[endpoint], why)
 
-    def _acceptor(self, endpoint: Endpoint) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(self._forward(endpoint, reader, writer))
-            self._connections[task] = writer
-            task.add_done_callback(self._connections.pop)
+    # Not asyncio's own server: one that is closed forgets the sockets that it accepted in the same round of the loop.
+    def _listen(self, endpoint: Endpoint) -> None:
+        listener = socket.create_server((endpoint.address, endpoint.port), backlog=128)
+        listener.setblocking(False)
+        self._listening[endpoint] = listener
+        self._loop.add_reader(listener, self._accept, endpoint, listener)
 
-        return accept
+    def _close(self, endpoint: Endpoint) -> None:
+        listener = self._listening.pop(endpoint)
+        self._loop.remove_reader(listener)
+        listener.close()
+
+    def _accept(self, endpoint: Endpoint, listener: socket.socket) -> None:
+        try:
+            accepted, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # The caller is gone again.
+        connection = self._loop.create_task(self._serve(endpoint, accepted))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, endpoint: Endpoint, accepted: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=accepted)
+        try:
+            with contextlib.suppress(OSError):
+                await self._forward(endpoint, reader, writer)
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
 
     async def _forward(self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            backends = self._backends(endpoint)
-            self._random.shuffle(backends)
-            for address, port in backends:
-                route = self._pod_network.route(address)
-                if route is None:
-                    continue
-                try:
-                    inner_reader, inner_writer = await dial(route, port)
-                except OSError:
-                    continue
-                try:
-                    await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-                finally:
-                    inner_writer.transport.abort()
-                break
-        finally:
-            writer.close()
+        backends = self._backends(endpoint)
+        self._random.shuffle(backends)
+        for address, port in backends:
+            route = self._pod_network.route(address)
+            if route is None:
+                continue
+            try:
+                inner_reader, inner_writer = await dial(route, port)
+            except OSError:
+                continue
+            try:
+                await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+            finally:
+                inner_writer.transport.abort()
+            break
 
     def _backends(self, endpoint: Endpoint) -> list[tuple[str, int]]:
         """Address and port of each pod that may serve it now."""

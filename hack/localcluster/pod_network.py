@@ -109,8 +109,13 @@ async def dial(route: Route, port: int) -> tuple[asyncio.StreamReader, asyncio.S
             return await asyncio.open_connection("127.0.0.1", ports[port])
         case SandboxRoute(socket_name=name):
             reader, writer = await asyncio.open_unix_connection(name)
-            writer.write(struct.pack("!H", port))
-            if await reader.read(1) != _CONNECTED:
-                writer.close()
+            connected = False
+            try:
+                writer.write(struct.pack("!H", port))
+                connected = await reader.read(1) == _CONNECTED
+            finally:
+                if not connected:
+                    writer.transport.abort()
+            if not connected:
                 raise ConnectionRefusedError(f"nothing listens on port {port} of the pod")
             return reader, writer
