@@ -1,4 +1,4 @@
-"""The command line: `dittofs-operator run | crds | version`."""
+"""The command line: `dittofs-operator run | check | crds | version`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import NoReturn
 
 import structlog
 
-from dittofs_operator import crds, logs, settings
+from dittofs_operator import check, crds, logs, settings
 from dittofs_operator.program import PROGRAM, Program
 from informers import configuration
-from informers.errors import ConfigurationError
+from informers.client import Client
+from informers.errors import ClientError, ConfigurationError
 
 
 class ExitCode(IntEnum):
@@ -27,6 +28,12 @@ class ExitCode(IntEnum):
     STOPPED = 0
     FAILED = 1
     WRONG_USAGE = 2
+
+
+#: The settings on which it depends what the operator needs.
+CHECK_SETTINGS = frozenset(("kubeconfig", "context", "namespace", "leader_elect"))
+#: A person waits for the answer.
+CHECK_TIMEOUT_S = 10.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match given.pop("command"):
         case "run":
             return _run(given)
+        case "check":
+            return _check(given)
         case "crds":
             return _crds()
         case _:
@@ -50,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Runs DittoFS file servers on Kubernetes.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | crds | version")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | check | crds | version")
     run = commands.add_parser(
         "run",
         help="run the operator until asked to stop",
@@ -58,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Each flag is also a variable: --poll-interval is {settings.ENVIRONMENT_PREFIX}POLL_INTERVAL.",
     )
     settings.add_flags(run)
+    checked = commands.add_parser(
+        "check",
+        help="tell what is missing for the operator to run here, the missing rights as roles in YAML; change nothing",
+        allow_abbrev=False,
+        epilog="Run it as the operator's own identity. Ends with 0 when nothing is missing, else with 1.",
+    )
+    settings.add_flags(checked, only=CHECK_SETTINGS)
     commands.add_parser("crds", help="print the CustomResourceDefinitions as YAML", allow_abbrev=False)
     commands.add_parser("version", help="print the version", allow_abbrev=False)
     return parser
@@ -77,6 +93,33 @@ def _run(given: dict[str, object]) -> int:
         structlog.get_logger(PROGRAM).exception("the operator failed")
         return ExitCode.FAILED
     return ExitCode.STOPPED
+
+
+def _check(given: dict[str, object]) -> int:
+    try:
+        chosen = settings.load(given)
+        connection = configuration.load(chosen.kubeconfig, chosen.context)
+    except (settings.SettingsError, ConfigurationError) as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return ExitCode.WRONG_USAGE
+    lease_namespace = (chosen.namespace or connection.namespace) if chosen.leader_elect else None
+    client = Client(connection.configuration, user_agent=f"{PROGRAM}-check", timeout_s=CHECK_TIMEOUT_S)
+    try:
+        verdict = check.check(client, lease_namespace=lease_namespace)
+    except ClientError as error:
+        sys.stderr.write(f"{PROGRAM}: the API server of {connection.source} can't be asked: {error}\n")
+        return ExitCode.FAILED
+    finally:
+        client.close()
+    if not verdict.problems:
+        everything = f"rights and definitions are there, on {verdict.server} by {connection.source}"
+        sys.stdout.write(f"{PROGRAM}: nothing is missing: {everything}\n")
+        return ExitCode.STOPPED
+    for problem in verdict.problems:
+        sys.stderr.write(f"{PROGRAM}: {problem}\n")
+    # Nothing else on this channel: it can be given to kubectl as it is.
+    sys.stdout.write(crds.dump(*verdict.grants))
+    return ExitCode.FAILED
 
 
 def _stop_on_signals() -> threading.Event:

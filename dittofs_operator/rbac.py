@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from informers.access import Rule
 from informers.resource import Manifest, Resource
 from reconcilers import names
 from reconcilers.api import resources
@@ -22,26 +22,15 @@ _OWN = (*READ, "create", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True)
-class Permission:
-    """That the operator may do `verbs` to a resource, and why; with `name` only to the object of that name."""
+class Permission(Rule):
+    """A rule, and why the operator needs it."""
 
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
     reason: str
-    name: str = ""
-
-    def manifest(self) -> dict[str, Any]:
-        """The permission as a rule of a role."""
-        rule: dict[str, Any] = {"apiGroups": [self.group], "resources": [self.resource]}
-        if self.name:
-            rule["resourceNames"] = [self.name]
-        return {**rule, "verbs": list(self.verbs)}
 
 
 def _to(resource: Resource, verbs: tuple[str, ...], reason: str, *, part: str = "", name: str = "") -> Permission:
     plural = f"{resource.plural}/{part}" if part else resource.plural
-    return Permission(resource.group, plural, verbs, reason, name)
+    return Permission(resource.group, plural, verbs, reason, name=name)
 
 
 #: What the operator needs wherever it manages instances.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
@@ -88,9 +89,11 @@ class Settings(BaseSettings):
         )
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` one flag for each field of `Settings`; what is not given stays unset."""
+def add_flags(parser: argparse.ArgumentParser, *, only: Container[str] = frozenset(Settings.model_fields)) -> None:
+    """Give `parser` one flag for each field of `Settings` in `only`; what is not given stays unset."""
     for name, field in Settings.model_fields.items():
+        if name not in only:
+            continue
         flag = f"--{name.replace('_', '-')}"
         text = f"{field.description} (default: {_shown(field.default)})".replace("%", "%%")
         if field.annotation is bool:

@@ -121,16 +121,17 @@ def _operator_of(kubeconfig: Path, directory: Path) -> Path:
     client.close()
     path = directory / "operator.kubeconfig"
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(_with_token(yaml.safe_load(kubeconfig.read_text()), token)))
+    content = with_token(yaml.safe_load(kubeconfig.read_text()), token, namespace=_OPERATOR.namespace)
+    path.write_text(yaml.safe_dump(content))
     return path
 
 
-def _with_token(kubeconfig: dict[str, Any], token: str) -> dict[str, Any]:
-    """The same cluster, as the holder of `token`, in the operator's namespace."""
+def with_token(kubeconfig: dict[str, Any], token: str, *, namespace: str) -> dict[str, Any]:
+    """The same cluster, as the holder of `token`, in `namespace`."""
     changed = copy.deepcopy(kubeconfig)
     context = next(entry for entry in changed["contexts"] if entry["name"] == changed["current-context"])
     changed["contexts"] = [context]
-    context["context"] |= {"user": "operator", "namespace": _OPERATOR.namespace}
+    context["context"] |= {"user": "operator", "namespace": namespace}
     changed["users"] = [{"name": "operator", "user": {"token": token}}]
     return changed
 

@@ -106,7 +106,7 @@ def test_a_connection_whose_client_reads_nothing_is_closed_with_the_network() ->
         scene.network.start()
         with scene.dial() as client:
             inner, _ = pod.accept()
-            inner.settimeout(1)
+            inner.settimeout(0.2)
             with inner, contextlib.suppress(OSError):
                 while True:
                     inner.send(b"x" * (1 << 20))  # until both ways are full
