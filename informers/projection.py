@@ -34,11 +34,8 @@ class Projection:
         self._field_manager = field_manager
         self._transform = transform
 
-    def accepts(self, obj: Mapping[str, Any]) -> bool:
-        """Whether `obj` is a named object of the expected kind; items of a list may leave their kind out."""
-        metadata = obj.get("metadata")
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-            return False
+    def is_of_kind(self, obj: Mapping[str, Any]) -> bool:
+        """Whether `obj` is of the expected kind; items of a list may leave their kind out."""
         kind, api_version = obj.get("kind"), obj.get("apiVersion")
         if self._metadata_only:
             # never take whole objects where only metadata was asked for: these may be Secrets
