@@ -1,12 +1,12 @@
-"""What of an object is kept in memory: a trimmed, deeply read-only view."""
+"""What of an object is kept in memory: a trimmed, packed, deeply read-only view."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from informers.packed import PackedView
 from informers.resource import Manifest, Resource, View
-from informers.view import freeze
 
 Transform = Callable[[Manifest], Manifest]
 
@@ -51,5 +51,4 @@ class Projection:
             obj["metadata"]["managedFields"] = kept
         if self._transform is not None:
             obj = self._transform(obj)
-        view: View = freeze(obj)
-        return view
+        return PackedView(obj)
