@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from informers.event import Added, Deleted, Event, Updated, is_resync, states
-from informers.resource import ObjectKey, Resource, View
+from informers.resource import ObjectKey, Resource, View, version_of
 
 MAX_CAUSES = 5
 """So many causes are kept of one pass; what comes beyond them is told as `OTHERS`."""
@@ -102,4 +102,4 @@ def _differing(old: View, new: View) -> Iterator[str]:
 
 
 def _version(view: View) -> str:
-    return str(view["metadata"].get("resourceVersion") or "?")
+    return version_of(view) or "?"

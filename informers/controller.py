@@ -29,12 +29,11 @@ SYNC_POLL_S = 0.1
 class Objects(Protocol):
     """The part of a store that a controller reads."""
 
-    @property
-    def resource_version(self) -> str:
-        """The version up to which everything in the scope has been seen."""
+    def version_of(self, namespace: str) -> str:
+        """The version up to which everything of the scope in `namespace` has been seen."""
 
-    def get(self, key: ObjectKey) -> View | None:
-        """The object named `key`, if it is there."""
+    def peek(self, key: ObjectKey) -> View | None:
+        """The object named `key` if it has come."""
 
     def list(self, namespace: str = "") -> Iterable[View]:
         """All objects."""
@@ -74,12 +73,13 @@ class _Watch:
     registration: Registration
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
-    """What lives from a start to a stop."""
+    """What lives from a start to a stop; events are queued once every source has `synced`."""
 
     queue: WorkQueue[ObjectKey]
     own_writes: OwnWrites
+    synced: bool = False
 
 
 class Controller:
@@ -120,7 +120,7 @@ class Controller:
 
         def handle(event: Event) -> None:
             run = self._run
-            if run is not None:
+            if run is not None and run.synced:
                 _enqueue(run.queue, source, mapper, event)
                 for key in run.own_writes.saw(source.scope.resource, ObjectKey.of(states(event)[-1])):
                     run.queue.add(key, cause="own writes seen", priority=LOW_PRIORITY)
@@ -160,7 +160,9 @@ class Controller:
         if give_up():
             self._run = None
             return
-        # Events were not queued while this controller was stopped; the stores hold all that came of them.
+        # Events were not queued while this controller was stopped or mappers had no synced stores to read; the stores
+        # hold all that came of them.
+        run.synced = True
         for watch in self._watches:
             for obj in watch.source.store.list():
                 _enqueue(run.queue, watch.source, watch.mapper, Added(obj, initial=True))

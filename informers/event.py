@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from informers.resource import View
+from informers.resource import View, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def is_resync(event: Event) -> bool:
     """Whether `event` repeats what is known: an update from a version to the same one."""
     if not isinstance(event, Updated):
         return False
-    old, new = event.old["metadata"].get("resourceVersion"), event.new["metadata"].get("resourceVersion")
-    return old is not None and old == new
+    old, new = version_of(event.old), version_of(event.new)
+    return old != "" and old == new
 
 
 def is_live(event: Event) -> bool:

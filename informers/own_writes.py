@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from informers.clock import Clock
 from informers.coverage import covers
 from informers.listwatch import Scope
-from informers.resource import ObjectKey, Resource, View
+from informers.resource import ObjectKey, Resource, View, version_of
 from informers.writes import Write, Writes
 
 LIMIT_S = 10.0
@@ -27,12 +27,11 @@ _DECIMAL = re.compile(r"[1-9][0-9]*")
 class Objects(Protocol):
     """The part of a store that tells what a watch has shown."""
 
-    @property
-    def resource_version(self) -> str:
-        """The version up to which everything in the scope has been seen."""
+    def version_of(self, namespace: str) -> str:
+        """The version up to which everything of the scope in `namespace` has been seen."""
 
-    def get(self, key: ObjectKey) -> View | None:
-        """The object named `key`, if it is there."""
+    def peek(self, key: ObjectKey) -> View | None:
+        """The object named `key` if it has come."""
 
 
 class Watched(Protocol):
@@ -59,14 +58,14 @@ class Metrics(Protocol):
 
 def is_seen(write: Write, watched: Watched) -> bool:
     """Whether `write` has come back through the watch, or never will, since the object is outside of its scope."""
-    held = watched.store.get(write.key)
+    held = watched.store.peek(write.key)
     if write.gone:
         return held is None or held["metadata"].get("uid") != (write.uid or held["metadata"].get("uid"))
     if not write.resource_version:
         return True
-    if held is not None and reaches(str(held["metadata"].get("resourceVersion") or ""), write.resource_version):
+    if held is not None and reaches(version_of(held), write.resource_version):
         return True
-    if reaches(watched.store.resource_version, write.resource_version):
+    if reaches(watched.store.version_of(write.key.namespace), write.resource_version):
         return True
     # An object that is held has an event to come, be it that it left the scope.
     return held is None and not covers(watched.scope, write.key, write.labels)

@@ -33,6 +33,12 @@ class ObjectKey:
         return cls(metadata.get("namespace", ""), metadata["name"])
 
 
+def version_of(obj: View) -> str:
+    """The resourceVersion of `obj`, empty when it has none; not read from its metadata if it knows it itself."""
+    known: str | None = getattr(obj, "resource_version", None)
+    return str(obj["metadata"].get("resourceVersion") or "") if known is None else known
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A resource type of the API: a Kubernetes group, version, plural and kind."""

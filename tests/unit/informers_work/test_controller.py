@@ -56,7 +56,10 @@ class FakeSource:
     def list(self, namespace: str = "") -> Iterable[View]:
         return list(self.objects)
 
-    def get(self, key: ObjectKey) -> View | None:
+    def version_of(self, namespace: str) -> str:
+        return self.resource_version
+
+    def peek(self, key: ObjectKey) -> View | None:
         return next((view for view in self.objects if ObjectKey.of(view) == key), None)
 
     def add_handler(self, handler: Callable[[Event], None], *, name: str) -> Handler:

@@ -39,7 +39,10 @@ class Lagging:
     def store(self) -> Lagging:
         return self
 
-    def get(self, key: ObjectKey) -> View | None:
+    def version_of(self, namespace: str) -> str:
+        return self.resource_version
+
+    def peek(self, key: ObjectKey) -> View | None:
         return self.seen if self.seen is not None and ObjectKey.of(self.seen) == key else None
 
 
