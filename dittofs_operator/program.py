@@ -50,6 +50,9 @@ from reconcilers.share.reconciler import ShareReconciler
 #: The program's name: of its Lease, its log lines, the events it records and its requests.
 PROGRAM = "dittofs-operator"
 
+#: What a person does when the API server refuses a watch.
+FORBIDDEN_ADVICE = f"{PROGRAM} check prints the roles that are missing"
+
 Indexers = Mapping[str, Callable[[View], Iterable[str]]]
 
 
@@ -186,6 +189,7 @@ class Program:
             random=self._random,
             logger=self._logger,
             metrics=self._metrics.informer(resource),
+            forbidden_advice=FORBIDDEN_ADVICE,
         )
         self.manager.add_informer(informer)
         return informer

@@ -34,6 +34,7 @@ class SharedInformer:
     The scope is the narrowest that serves: `namespace`, selectors, `metadata_only` (of each object only the
     metadata is ever received). Kept objects are trimmed: managedFields to the entries of `field_manager` (none by
     default), then by `transform` (see `informers.projection`). `indexers` name the store's indexes.
+    `forbidden_advice` is told with every 403.
 
     A list is streamed where the API server can do that, unless `watch_list` is off. An `optional` type may be absent:
     while the API server doesn't serve it (404), the informer has synced, with an empty store, and looks again.
@@ -53,6 +54,7 @@ class SharedInformer:
         field_selector: str = "",
         metadata_only: bool = False,
         field_manager: str = "",
+        forbidden_advice: str = "",
         transform: Transform | None = None,
         indexers: Mapping[str, Indexer] | None = None,
         metrics: InformerMetrics | None = None,
@@ -73,7 +75,7 @@ class SharedInformer:
             clock=clock,
             random=random,
             logger=self._logger,
-            options=WatchOptions(watch_list=watch_list, optional=optional),
+            options=WatchOptions(watch_list=watch_list, optional=optional, forbidden_advice=forbidden_advice),
             count=metrics.left_out if metrics is not None else lambda _: None,
         )
         self._thread = threading.Thread(target=self._reflector.run, name=f"watch {resource}", daemon=True)

@@ -97,7 +97,8 @@ class WatchOptions:
     A list asks for `page_size` objects at once; with `watch_list` it is streamed where the API server can do that, and
     the stream's end mark has to come within `end_timeout_s` and a little more for each object. A watch is made anew
     after a silence of `read_timeout_s`; without news for `stale_after_s` what is held isn't fit to act on. Of an
-    `optional` type it is enough to know that the API server doesn't serve it.
+    `optional` type it is enough to know that the API server doesn't serve it. `forbidden_advice` is what a person does
+    about a 403: it is told with the error.
     """
 
     page_size: int = 500
@@ -106,6 +107,7 @@ class WatchOptions:
     read_timeout_s: float = WATCH_READ_TIMEOUT_S
     stale_after_s: float = 180.0
     optional: bool = False
+    forbidden_advice: str = ""
 
     def __post_init__(self) -> None:
         if self.page_size < 1:

@@ -24,7 +24,7 @@ from informers.ending import (
     initial_reaction,
     version_unavailable,
 )
-from informers.errors import ApiError, ClientError, Garbled, NotFound, Silent
+from informers.errors import ApiError, ClientError, Forbidden, Garbled, NotFound, Silent
 from informers.intake import Intake, Reason
 from informers.listwatch import ListerWatcher, Scope, Sink, WatchOptions
 from informers.mirror import Mirror
@@ -261,7 +261,7 @@ class Reflector:
         delay_s = self._backoff.after(error) if reaction.back_off else 0.0
         if self._relist_at is not None:
             delay_s = max(0.0, self._relist_at - self._clock.monotonic())
-        reason = str(error) if error is not None else ending.value
+        reason = self._words(error) if error is not None else ending.value
         log = self._logger.debug if ending in QUIET else self._logger.warning
         if ending is Ending.EXPIRED:
             log = self._logger.info
@@ -290,11 +290,16 @@ class Reflector:
             self._intake.leave_out(Reason.MALFORMED, error=str(error))
         self._plain = False
         delay_s = self._backoff.after(error)
-        self._standing.failed(f"list of {self._resource}: {error}")
+        reason = self._words(error)
+        self._standing.failed(f"list of {self._resource}: {reason}")
         expected = isinstance(error, ClientError)
         log = self._logger.warning if expected else self._logger.exception
-        log("list failed" if expected else "list or watch failed", reason=str(error), retry_in_s=round(delay_s, 1))
+        log("list failed" if expected else "list or watch failed", reason=reason, retry_in_s=round(delay_s, 1))
         return delay_s
+
+    def _words(self, error: BaseException) -> str:
+        advice = self._options.forbidden_advice if isinstance(error, Forbidden) else ""
+        return f"{error} ({advice})" if advice else str(error)
 
     def _pause(self, delay_s: float) -> None:
         until = self._clock.monotonic() + delay_s

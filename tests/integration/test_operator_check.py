@@ -17,6 +17,7 @@ from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers.api.resources import POD, SERVICE_ACCOUNT
 from tests.support.eventually import eventually
+from tests.support.operator_process import operator_process
 from tests.support.place import Place, with_token
 
 pytestmark = pytest.mark.integration
@@ -65,6 +66,12 @@ def test_a_missing_rule_is_printed_as_the_role_that_gives_it(
     try:
         # An authorizer hears of a role some time after it was written.
         eventually(exactly_these_are_missing, timeout_s=30)
+        with operator_process(kubeconfig, tmp_path / "log", lease_namespace=namespace) as running:
+            eventually(
+                lambda: "cannot list resource" in (log := running.log.read_text()) and "operator check prints" in log,
+                timeout_s=20,
+                what="the advice to run check, in the log",
+            )
         for manifest in made:
             client.apply(_KINDS[manifest["kind"]], manifest, field_manager=USER, force=True)
         eventually(lambda: check()[0] == 0, timeout_s=30, what="the printed roles to be enough")

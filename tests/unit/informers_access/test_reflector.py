@@ -487,3 +487,14 @@ def test_what_goes_wrong_is_said_with_type_and_reason_until_it_is_well_again(
     server.until_seen("watch", 1)
 
     assert running.reflector.last_error == ""
+
+
+def test_a_refusal_for_want_of_rights_is_told_with_the_advice(server: ScriptedServer, reflect: Reflect) -> None:
+    server.script("list", refusal(403, "Forbidden", "no"), refusal(500, "InternalError", "no"), page(version="1"))
+    running = reflect(forbidden_advice="ask Jane")
+
+    running.waits_s()
+    assert running.reflector.last_error == "list of configmaps: Forbidden: no (ask Jane)"
+    running.pass_the_wait()
+    running.waits_s()
+    assert running.reflector.last_error == "list of configmaps: InternalError: no"
