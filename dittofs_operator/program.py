@@ -15,15 +15,15 @@ from informers.apply import Applier
 from informers.client import Client
 from informers.clock import SystemClock
 from informers.configuration import ConnectionSettings
-from informers.controller import Controller, Reconciler
+from informers.controller import Controller
 from informers.election import LeaseElector, own_identity
 from informers.events import EventRecorder
 from informers.informer import SharedInformer
 from informers.lease import ClientLeaseLock
 from informers.leasewatch import LeaseWatch
 from informers.manager import Manager
-from informers.mapper import own_key
 from informers.metrics import Metrics
+from informers.passes import Reconciler
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.api import resources
@@ -42,6 +42,7 @@ from reconcilers.share.announcer import SharesAnnouncer
 from reconcilers.share.caches import (
     SHARE_INDEXERS,
     ShareCaches,
+    changed_share,
     instance_of_share,
     shares_of_instance,
     shares_of_same_path,
@@ -181,7 +182,7 @@ class Program:
             poll_interval_s=poll_interval_s,
         )
         share = self._controller("dittofsshare", share_reconciler, workers=self._settings.share_workers)
-        share.watch(shares, own_key)
+        share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
 
@@ -189,7 +190,7 @@ class Program:
             "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)
         )
         announcer.watch(shares, instance_of_share)
-        announcer.watch(instances, own_key)
+        announcer.watch(instances, changed_instance)
 
     def _informer(
         self,

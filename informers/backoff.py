@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from random import Random
 
 from informers.clock import Clock
+from informers.errors import ApiError
+
+#: However long a server wants us to stay away, look again after this.
+RETRY_AFTER_MAX_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,8 @@ class JitteredBackoff:
         base_s = self._base_s
         self._base_s = min(base_s * self._policy.factor, self._policy.cap_s)
         return base_s * (1 + self._random.random() * self._policy.jitter)
+
+    def after(self, error: BaseException | None) -> float:
+        """The same after `error`, but not less than what the server asked for with it, within reason."""
+        told_s = error.retry_after_s if isinstance(error, ApiError) else None
+        return max(self.next_s(), min(told_s or 0.0, RETRY_AFTER_MAX_S))

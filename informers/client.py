@@ -6,6 +6,7 @@ Each method is one request, sent by `informers.exchange`.
 from __future__ import annotations
 
 import http
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from informers.errors import BadRequest, Garbled
 from informers.exchange import APPLY_PATCH, JSON, ClientMetrics, Exchange, Query
 from informers.gate import WriteGate
 from informers.resource import Manifest, ObjectKey, Resource
+from informers.streamed import StreamedLists
 from informers.view import thaw
 from informers.watch import WatchStream
 from informers.writes import note
@@ -61,6 +63,7 @@ class Client:
         self._exchange = Exchange(
             configuration, user_agent=user_agent, timeout_s=timeout_s, gate=gate, metrics=metrics, clock=clock
         )
+        self.streamed_lists = StreamedLists()
 
     def get(self, resource: Resource, key: ObjectKey) -> Manifest:
         """The object named `key`, read from the API server."""
@@ -91,11 +94,12 @@ class Client:
         answer = self._exchange.call(
             "GET", _collection(resource, namespace, all_namespaces=True), query=query, accept=accept
         )
-        if "items" not in answer:
-            raise Garbled(f"the answer to a list of {resource} is a {answer.get('kind') or 'thing'} without items")
+        items = answer.get("items", ()) or []  # null is how Go writes none
         metadata = answer.get("metadata") or {}
+        if not isinstance(items, list) or not isinstance(metadata, dict) or "items" not in answer:
+            raise Garbled(f"the answer to a list of {resource} is a {answer.get('kind') or 'thing'} without items")
         return ObjectList(
-            items=answer["items"] or [],
+            items=items,
             resource_version=metadata.get("resourceVersion") or "",
             continue_token=metadata.get("continue") or "",
         )
@@ -111,10 +115,15 @@ class Client:
         field_selector: str = "",
         metadata_only: bool = False,
         read_timeout_s: float = WATCH_READ_TIMEOUT_S,
+        send_initial_events: bool = False,
+        progress: Callable[[], None] = lambda: None,
     ) -> WatchStream:
         """The changes after `resource_version`, with bookmarks, for `timeout_s` seconds (then the server ends it).
 
-        Nothing is sent before the first `next`. Silence of `read_timeout_s` raises `Unreachable`.
+        With `send_initial_events` all that there is comes first, not older than `resource_version`, as events of type
+        ADDED, up to a bookmark for which `informers.streamed.ends_initial_events` holds (a streamed list).
+        Nothing is sent before the first `next`. Silence of `read_timeout_s` raises `Silent`; `progress` is told of
+        whatever comes (see `WatchStream`).
         """
         query = _query(
             watch="true",
@@ -123,6 +132,8 @@ class Client:
             resourceVersion=resource_version,
             labelSelector=label_selector,
             fieldSelector=field_selector,
+            sendInitialEvents="true" if send_initial_events else "",
+            resourceVersionMatch="NotOlderThan" if send_initial_events else "",
         )
         path = _collection(resource, namespace, all_namespaces=True)
         accept = METADATA_OBJECT if metadata_only else JSON
@@ -130,7 +141,7 @@ class Client:
         def send() -> urllib3.BaseHTTPResponse:
             return self._exchange.open("GET", path, query=query, accept=accept, read_timeout_s=read_timeout_s)
 
-        return WatchStream(send, timeout_s=timeout_s, description=f"the watch of {resource}")
+        return WatchStream(send, timeout_s=timeout_s, description=f"the watch of {resource}", progress=progress)
 
     def create(self, resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
         """Makes a new object; `AlreadyExists` when there is one of that name."""

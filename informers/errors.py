@@ -13,7 +13,8 @@ ClientError
 │   ├── TooManyRequests      429, `retry_after_s` says when
 │   └── ServerError          5xx
 ├── Unreachable              no whole answer: the outcome of a write is unknown
-│   └── Garbled              an answer came that is no JSON
+│   ├── Garbled              an answer came that is no JSON
+│   └── Silent               nothing came for too long
 ├── DeadlineExceeded         the time for the work under way is over: nothing was sent
 ├── WriteRefused             our own write gate is closed: this process does not hold the lease
 └── ConfigurationError       there is no usable description of where the API server is
@@ -107,6 +108,10 @@ class Garbled(Unreachable):
     """An answer, or a line of a watch, that is no JSON or ends in the middle."""
 
 
+class Silent(Unreachable):
+    """Nothing, or nothing of use, came for longer than was to be waited."""
+
+
 class DeadlineExceeded(ClientError):
     """The time given to the work under way is over (`informers.deadline`), so nothing was sent."""
 
@@ -129,6 +134,32 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     422: Invalid,
     429: TooManyRequests,
 }
+
+
+#: For a Status that has lost its code: what kube-apiserver sends with each reason that somebody here looks at.
+_STATUS_BY_REASON: Mapping[str, int] = {
+    "BadRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "AlreadyExists": 409,
+    "Expired": 410,
+    "Gone": 410,
+    "Invalid": 422,
+    "TooManyRequests": 429,
+}
+
+
+def status_code(body: Mapping[str, Any]) -> int | None:
+    """The code of the Status object `body`; None when there is none."""
+    code = body.get("code")
+    return code if isinstance(code, int) and not isinstance(code, bool) and code > 0 else None
+
+
+def status_error(body: Mapping[str, Any]) -> ApiError:
+    """The exception for a Status object in a stream; one without a code is judged by its reason, else as 500."""
+    return api_error(status_code(body) or _STATUS_BY_REASON.get(str(body.get("reason") or ""), 500), body)
 
 
 def api_error(status: int, body: Mapping[str, Any], *, retry_after_s: float | None = None) -> ApiError:

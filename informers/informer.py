@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from informers.clock import Clock
 from informers.delivery import Handler, Registration
 from informers.event import Added, Event
-from informers.listwatch import ListerWatcher, Scope
+from informers.listwatch import ListerWatcher, Scope, WatchOptions
 from informers.projection import Projection, Transform
 from informers.reflector import Reflector
-from informers.resource import Resource, View
+from informers.resource import ObjectKey, Resource, View
 from informers.store import Indexer, Store
 
 
@@ -24,6 +24,9 @@ class InformerMetrics(Protocol):
     def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
         """Read both gauges through these functions."""
 
+    def left_out(self, reason: str) -> None:
+        """Something that the API server sent could not be taken: a `informers.intake.Reason`."""
+
 
 class SharedInformer:
     """Mirrors `resource` into `store` and tells its handlers of every change. Starts once, stops once.
@@ -31,6 +34,10 @@ class SharedInformer:
     The scope is the narrowest that serves: `namespace`, selectors, `metadata_only` (of each object only the
     metadata is ever received). Kept objects are trimmed: managedFields to the entries of `field_manager` (none by
     default), then by `transform` (see `informers.projection`). `indexers` name the store's indexes.
+
+    A list is streamed where the API server can do that, unless `watch_list` is off. An `optional` type may be absent:
+    while the API server doesn't serve it (404), the informer has synced, with an empty store, and looks again.
+    Raises ValueError for a scope that no API server can serve.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class SharedInformer:
         transform: Transform | None = None,
         indexers: Mapping[str, Indexer] | None = None,
         metrics: InformerMetrics | None = None,
+        watch_list: bool = True,
+        optional: bool = False,
     ) -> None:
         self.resource = resource
         self._clock = clock
@@ -57,7 +66,15 @@ class SharedInformer:
         projection = Projection(resource, metadata_only=metadata_only, field_manager=field_manager, transform=transform)
         self.scope = scope = Scope(resource, namespace, label_selector, field_selector, metadata_only)
         self._reflector = Reflector(
-            client, scope, _Sink(self.store, self._tell), projection, clock=clock, random=random, logger=self._logger
+            client,
+            scope,
+            _Sink(self.store, self._tell),
+            projection,
+            clock=clock,
+            random=random,
+            logger=self._logger,
+            options=WatchOptions(watch_list=watch_list, optional=optional),
+            count=metrics.left_out if metrics is not None else lambda _: None,
         )
         self._thread = threading.Thread(target=self._reflector.run, name=f"watch {resource}", daemon=True)
         self._lock = threading.Lock()
@@ -79,8 +96,20 @@ class SharedInformer:
         return self._reflector.last_error
 
     @property
+    def absent(self) -> bool:
+        """Whether the API server doesn't serve the type: not yet, or no longer. The store is empty then."""
+        return self._reflector.absent
+
+    @property
+    def unready_reason(self) -> str | None:
+        """Why the store isn't fit to act on (not synced, no news for too long, type not served); None when it is."""
+        if not self.has_synced:
+            return self.last_error or "not synced yet"
+        return self._reflector.unready_reason
+
+    @property
     def last_contact_age_s(self) -> float | None:
-        """Seconds since the last list, event or bookmark; None before the first."""
+        """Seconds since the last list, event, bookmark or accepted watch; None before the first."""
         last = self._reflector.last_contact
         return None if last is None else self._clock.monotonic() - last
 
@@ -165,6 +194,9 @@ class _Sink:
     def __init__(self, store: Store, tell: _Tell) -> None:
         self._store = store
         self._tell = tell
+
+    def get(self, key: ObjectKey) -> View | None:
+        return self._store.get(key)
 
     def replace(self, views: Sequence[View], resource_version: str) -> None:
         self._tell(lambda: self._store.replace(views, resource_version), listed=True)

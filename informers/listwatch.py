@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from informers.client import ObjectList
-from informers.resource import Resource, View
+from informers.client import WATCH_READ_TIMEOUT_S, ObjectList
+from informers.resource import ObjectKey, Resource, View
 from informers.selector import check_field_selector, check_label_selector
+from informers.streamed import END_TIMEOUT_S, StreamedLists
 from informers.watch import WatchStream
 
 
 class ListerWatcher(Protocol):
     """The part of `informers.client.Client` that a reflector uses."""
+
+    @property
+    def streamed_lists(self) -> StreamedLists:
+        """What is known of the server's streamed lists."""
 
     def list(
         self,
@@ -41,12 +46,17 @@ class ListerWatcher(Protocol):
         field_selector: str,
         metadata_only: bool,
         read_timeout_s: float,
+        send_initial_events: bool,
+        progress: Callable[[], None],
     ) -> WatchStream:
-        """The changes after `resource_version`."""
+        """The changes after `resource_version`, or first all that there is."""
 
 
 class Sink(Protocol):
     """Where a reflector puts what it learns; called by its one thread."""
+
+    def get(self, key: ObjectKey) -> View | None:
+        """What was put in for `key`."""
 
     def replace(self, views: Sequence[View], resource_version: str) -> None:
         """`views` are all that there is."""
@@ -78,6 +88,36 @@ class Scope:
             raise ValueError(f"{self.resource.plural} have no namespace: leave {self.namespace!r} out")
         if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
             raise ValueError(f"{self.namespace!r} is no name of a namespace (a DNS label of at most 63 characters)")
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How a collection is listed and watched; ValueError for what can't work.
+
+    A list asks for `page_size` objects at once; with `watch_list` it is streamed where the API server can do that, and
+    the stream's end mark has to come within `end_timeout_s` and a little more for each object. A watch is made anew
+    after a silence of `read_timeout_s`; without news for `stale_after_s` what is held isn't fit to act on. Of an
+    `optional` type it is enough to know that the API server doesn't serve it.
+    """
+
+    page_size: int = 500
+    watch_list: bool = True
+    end_timeout_s: float = END_TIMEOUT_S
+    read_timeout_s: float = WATCH_READ_TIMEOUT_S
+    stale_after_s: float = 180.0
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.page_size < 1:
+            raise ValueError(f"a page of {self.page_size} objects: it must be at least 1")
+        for name in ("end_timeout_s", "read_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name):g}: it must be longer than nothing")
+        if self.stale_after_s < 2 * self.read_timeout_s:
+            raise ValueError(
+                f"stale after {self.stale_after_s:g} s: must be at least twice the read timeout of "
+                f"{self.read_timeout_s:g} s, as only a second silent watch leads to a list"
+            )
 
 
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")

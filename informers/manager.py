@@ -81,7 +81,7 @@ class Manager:
         self._informers.append(informer)
         same = sum(str(other.resource) == str(informer.resource) for other in self._informers)
         name = f"informer-{informer.resource}" + (f"-{same}" if same > 1 else "")
-        self._ready_checks.add(name, lambda: None if informer.has_synced else informer.last_error or "not synced yet")
+        self._ready_checks.add(name, lambda: informer.unready_reason)
 
     def add_controller(self, controller: Controller) -> None:
         """Run `controller` while this process leads."""

@@ -1,16 +1,22 @@
 """Mappers: from an event of a watched object to the keys of the objects that have to be reconciled.
 
-An update maps the old and the new state, so that an object that changed hands wakes both of its owners.
+An update maps the old and the new state, so that an object that changed hands wakes both of its owners. What an update
+has to change to be of interest is said with `when_changed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from informers.event import Event, states
+from informers.event import Event, Updated, is_resync, states
 from informers.resource import ObjectKey, View
 
 Mapper = Callable[[Event], Iterable[ObjectKey]]
+
+BEYOND_STATUS = tuple(
+    f"metadata.{name}" for name in ("generation", "deletionTimestamp", "finalizers", "annotations", "labels")
+)
+"""For `when_changed`: what changes when anything but the status of a type with a status subresource does."""
 
 
 def own_key(event: Event) -> tuple[ObjectKey, ...]:
@@ -44,6 +50,29 @@ def map_function(function: Callable[[View], Iterable[ObjectKey]]) -> Mapper:
         return tuple(dict.fromkeys(key for view in states(event) for key in function(view)))
 
     return mapper
+
+
+def when_changed(mapper: Mapper, *fields: str) -> Mapper:
+    """`mapper` without the updates that changed none of `fields` (`metadata.generation`, `status.phase`).
+
+    A resync passes: it changes nothing, but is there to have everything looked at again.
+    """
+    paths = [field.split(".") for field in fields]
+
+    def changed(event: Event) -> Iterable[ObjectKey]:
+        if isinstance(event, Updated) and not is_resync(event):
+            old, new = event.old, event.new
+            if all(_value(old, path) == _value(new, path) for path in paths):
+                return ()
+        return mapper(event)
+
+    return changed
+
+
+def _value(view: object, path: Iterable[str]) -> object:
+    for name in path:
+        view = view.get(name) if isinstance(view, Mapping) else None
+    return view
 
 
 def _group_of(api_version: object) -> str | None:

@@ -24,6 +24,10 @@ class Informer(Protocol):
     def last_error(self) -> str:
         """Verb, resource and reason of what fails; empty when all is well."""
 
+    @property
+    def unready_reason(self) -> str | None:
+        """Why what it holds isn't fit to act on; None when it is."""
+
     def start(self) -> None:
         """Begin to list and watch."""
 

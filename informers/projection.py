@@ -1,12 +1,12 @@
-"""What of an object is kept in memory: a trimmed, deeply read-only view."""
+"""What of an object is kept in memory: a trimmed, packed, deeply read-only view."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from informers.packed import PackedView
 from informers.resource import Manifest, Resource, View
-from informers.view import freeze
 
 Transform = Callable[[Manifest], Manifest]
 
@@ -34,11 +34,8 @@ class Projection:
         self._field_manager = field_manager
         self._transform = transform
 
-    def accepts(self, obj: Mapping[str, Any]) -> bool:
-        """Whether `obj` is a named object of the expected kind; items of a list may leave their kind out."""
-        metadata = obj.get("metadata")
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-            return False
+    def is_of_kind(self, obj: Mapping[str, Any]) -> bool:
+        """Whether `obj` is of the expected kind; items of a list may leave their kind out."""
         kind, api_version = obj.get("kind"), obj.get("apiVersion")
         if self._metadata_only:
             # never take whole objects where only metadata was asked for: these may be Secrets
@@ -54,5 +51,4 @@ class Projection:
             obj["metadata"]["managedFields"] = kept
         if self._transform is not None:
             obj = self._transform(obj)
-        view: View = freeze(obj)
-        return view
+        return PackedView(obj)

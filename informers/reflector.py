@@ -7,32 +7,42 @@ ends only when told to.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from informers.backoff import BackoffPolicy, JitteredBackoff
-from informers.client import WATCH_READ_TIMEOUT_S, ObjectList
 from informers.clock import Clock
-from informers.connections import Interruption
-from informers.ending import REACTIONS, Ending, Reaction, ending_of, version_unavailable
-from informers.errors import ApiError, ClientError, Expired
-from informers.listwatch import ListerWatcher, Scope, Sink
+from informers.ending import (
+    LOST,
+    QUIET,
+    REACTIONS,
+    Ending,
+    Reaction,
+    ending_of,
+    initial_ending_of,
+    initial_reaction,
+    version_unavailable,
+)
+from informers.errors import ApiError, ClientError, Garbled, NotFound, Silent
+from informers.intake import Intake, Reason
+from informers.listwatch import ListerWatcher, Scope, Sink, WatchOptions
+from informers.mirror import Mirror
+from informers.pager import Pager
 from informers.projection import Projection
-from informers.resource import Manifest, ObjectKey, View
-from informers.watch import WatchEvent, WatchStream
-
-#: Objects asked for in one page of a list.
-PAGE_SIZE = 500
+from informers.standing import Standing
+from informers.streamed import InitialEvents
+from informers.watch import WatchStream
 
 #: The server ends a watch after a random time in this range, so that reflectors do not reconnect in step.
 WATCH_TIMEOUT_S = (300.0, 600.0)
 
-#: However long a server wants us to stay away, look again after this.
-RETRY_AFTER_MAX_S = 300.0
-
 
 class Reflector:
-    """One list-and-watch loop. `run` blocks its thread until `stop` is called from another one."""
+    """One list-and-watch loop. `run` blocks its thread until `stop` is called from another one.
+
+    `count` is told the `informers.intake.Reason` of each thing that the server sent and that could not be taken.
+    """
 
     def __init__(
         self,
@@ -44,56 +54,65 @@ class Reflector:
         clock: Clock,
         random: Random,
         logger: Any,  # noqa: ANN401 - structlog's bound loggers share no type
+        options: WatchOptions | None = None,
         backoff: BackoffPolicy | None = None,
-        page_size: int = PAGE_SIZE,
-        read_timeout_s: float = WATCH_READ_TIMEOUT_S,
+        count: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._scope = scope
-        self._sink = sink
-        self._projection = projection
+        self._resource = scope.resource
         self._clock = clock
         self._random = random
         self._logger = logger
+        self._options = options = options or WatchOptions()
         self._backoff = JitteredBackoff(backoff or BackoffPolicy(), clock=clock, random=random)
-        self._page_size = page_size
-        self._read_timeout_s = read_timeout_s
-
+        self._intake = Intake(projection, logger=logger, count=count)
+        self._mirror = Mirror(sink, self._intake)
+        self._pager = Pager(client, scope, self._intake, page_size=options.page_size, logger=logger)
+        self._standing = Standing(
+            scope.resource, clock=clock, stale_after_s=options.stale_after_s, optional=options.optional
+        )
         self._condition = threading.Condition()
         self._stopping = False
         self._stream: WatchStream | None = None
-        self._interruption = Interruption()
+        self._accepted = False
 
-        self._version = ""
+        self._relist = True
+        self._relist_at: float | None = None
         self._ask_newest = False
-        self._server_pages = False
+        self._plain = False
+        self._lost = 0
         self._previous: Ending | None = None
-        self._last_contact: float | None = None
-        self._last_error = ""
 
     @property
     def last_error(self) -> str:
         """Why the last list or watch failed; empty when it did not."""
-        return self._last_error
+        return self._standing.last_error
 
     @property
     def last_contact(self) -> float | None:
-        """The clock's monotonic time of the last list, event or bookmark; None before the first."""
-        return self._last_contact
+        """The clock's monotonic time of the last list, event, bookmark or accepted watch; None before the first."""
+        return self._standing.last_contact
+
+    @property
+    def absent(self) -> bool:
+        """Whether the API server doesn't serve the type: not yet, or no longer."""
+        return self._standing.absent
+
+    @property
+    def unready_reason(self) -> str | None:
+        """Why what is held isn't fit to act on; None when it is."""
+        if self._mirror.doubtful:
+            return f"an event of {self._resource} named no object: a list has to tell what there is"
+        return self._standing.unready_reason
 
     def run(self) -> None:
         """Lists and watches until stopped. Never raises."""
-        relist = True
         while not self._stopping:
-            delay_s = 0.0
             try:
-                if relist:
-                    self._list()
-                    relist = False
-                reaction, delay_s = self._watch()
-                relist = reaction.relist
-            except Exception as error:  # noqa: BLE001  # P2: an exception of any kind must not silence an informer
-                relist = True
+                delay_s = self._step()
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # P2: no exception may silence an informer
+                self._relist = True
                 delay_s = self._failed(error)
             self._pause(delay_s)
 
@@ -103,161 +122,179 @@ class Reflector:
             self._stopping = True
             stream = self._stream
             self._condition.notify_all()
-        self._interruption.interrupt()
+        self._pager.stop()
         if stream is not None:
             stream.close()
 
-    def _list(self) -> None:
-        asked = "" if self._ask_newest else self._version or "0"
+    def _step(self) -> float:
+        """One list or one watch; gives how many seconds to wait after it."""
+        if not self._relist:
+            return self._watch(None)
         try:
-            views, version = self._pages(asked)
+            if self._streams():
+                initial = InitialEvents(started=self._clock.monotonic(), timeout_s=self._options.end_timeout_s)
+                return self._watch(initial)
+            self._list()
+        except NotFound as error:
+            return self._missed(error)
+        return 0.0
+
+    def _streams(self) -> bool:
+        """Whether the next list is to be a streamed one."""
+        usable = self._client.streamed_lists.usable(self._resource, now=self._clock.monotonic())
+        return self._options.watch_list and not self._plain and usable
+
+    def _list(self) -> None:
+        asked = "" if self._ask_newest else self._mirror.version or "0"
+        try:
+            listing = self._pager.list(asked)
         except ApiError as error:
             if not version_unavailable(error) or asked == "":
                 raise
             self._ask_newest = True
-            views, version = self._pages("")
+            listing = self._pager.list("")
         if self._stopping:
             return
-        self._ask_newest = False
-        self._version = version
-        self._sink.replace(views, version)
-        self._contact()
-        self._logger.debug("listed", objects=len(views), resource_version=version)
+        self._mirror.replace(listing.views, listing.left_out, listing.version)
+        self._listed()
+        if self._plain:
+            self._plain = False
+            self._client.streamed_lists.failed(self._resource, now=self._clock.monotonic())
+            self._logger.info("the list can't be streamed: listing in the plain way for a day")
 
-    def _pages(self, version: str) -> tuple[list[View], str]:
-        # with a concrete version a limit makes the server bypass its watch cache; only where it has none it helps
-        paged = version in ("", "0") or self._server_pages
-        page = self._page(limit=self._page_size if paged else 0, resource_version=version)
-        views = self._views(page)
-        first_version = page.resource_version
-        while page.continue_token and not self._stopping:
-            if version == "0":
-                self._server_pages = True
-            try:
-                page = self._page(limit=self._page_size, continue_token=page.continue_token)
-            except Expired:
-                self._logger.info("the pages of a list expired: listing as a whole")
-                page = self._page(limit=0, resource_version=version)
-                return self._views(page), page.resource_version
-            views.extend(self._views(page))
-        return views, first_version
+    def _listed(self) -> None:
+        if self._standing.served():
+            self._logger.info("the type is served again")
+        self._relist = self._ask_newest = False
+        self._lost = 0
+        if self._previous in (Ending.SILENT, Ending.STILL_SILENT):
+            self._previous = None
+        self._logger.debug("listed", resource_version=self._mirror.version)
 
-    def _page(self, *, limit: int, resource_version: str = "", continue_token: str = "") -> ObjectList:
-        scope = self._scope
-        try:
-            with self._interruption.over_this_thread():
-                return self._client.list(
-                    scope.resource,
-                    namespace=scope.namespace,
-                    label_selector=scope.label_selector,
-                    field_selector=scope.field_selector,
-                    limit=limit,
-                    continue_token=continue_token,
-                    resource_version=resource_version,
-                    metadata_only=scope.metadata_only,
-                )
-        finally:
-            self._interruption.release()
-
-    def _views(self, page: ObjectList) -> list[View]:
-        return [view for obj in page.items if (view := self._view(obj)) is not None]
-
-    def _view(self, obj: Manifest) -> View | None:
-        """What to keep of `obj`; None when it is foreign or the projection fails on it: one odd one stops nothing."""
-        if not self._projection.accepts(obj):
-            self._logger.warning("ignored a foreign object", kind=obj.get("kind"))
-            return None
-        key = ObjectKey.of(obj)
-        try:
-            return self._projection.view(obj)
-        except Exception:
-            self._logger.exception("ignored an object: its transform failed", key=str(key))
-            return None
-
-    def _watch(self) -> tuple[Reaction, float]:
-        """One watch request, to its end; gives what to do next and after how many seconds."""
-        scope = self._scope
+    def _watch(self, initial: InitialEvents | None) -> float:
+        """One watch request, to its end; with `initial` it begins with a list. Gives how long to wait after it."""
+        scope, options = self._scope, self._options
+        newest = initial is not None and self._ask_newest
         stream = self._client.watch(
             scope.resource,
-            resource_version=self._version,
+            resource_version="" if newest else self._mirror.version,
             timeout_s=int(self._random.uniform(*WATCH_TIMEOUT_S)),
             namespace=scope.namespace,
             label_selector=scope.label_selector,
             field_selector=scope.field_selector,
             metadata_only=scope.metadata_only,
-            read_timeout_s=self._read_timeout_s,
+            read_timeout_s=options.read_timeout_s if initial is None else options.end_timeout_s,
+            send_initial_events=initial is not None,
+            progress=self._progress,
         )
+        self._mirror.begin(initial)
+        self._relist_at, self._accepted = None, initial is not None
         with self._condition:
             if self._stopping:
-                return REACTIONS[Ending.CLOSED], 0.0
+                return 0.0
             self._stream = stream
         started, events, error = self._clock.monotonic(), 0, None
         try:
             with stream:
                 for event in stream:
-                    self._take(event)
+                    self._mirror.take(event)
+                    self._taken(stream, initial)
                     events += 1
         except ClientError as raised:
             error = raised
         finally:
             self._stream = None
         if self._stopping:
-            return REACTIONS[Ending.CLOSED], 0.0
+            return 0.0
+        self._count_oddities(stream, error)
+        if self._mirror.initial is not None:
+            if isinstance(error, NotFound):
+                raise error
+            newest = newest or not self._mirror.version
+            ending = initial_ending_of(error, accepted=stream.established, newest=newest)
+            self._lost += ending in LOST and stream.established
+            return self._ended(ending, initial_reaction(ending, lost=self._lost), error)
         lasted_s = self._clock.monotonic() - started
-        return self._ended(ending_of(error, events=events, lasted_s=lasted_s, previous=self._previous), error)
+        ending = ending_of(error, events=events, lasted_s=lasted_s, previous=self._previous)
+        if self._relist_at is not None:
+            ending = Ending.DOUBTFUL
+        return self._ended(ending, REACTIONS[ending], error)
 
-    def _take(self, event: WatchEvent) -> None:
-        metadata = event.object.get("metadata") or {}
-        version = metadata.get("resourceVersion") or self._version
-        if event.type == "BOOKMARK":
-            self._sink.advance(version)
-        elif event.type in ("ADDED", "MODIFIED", "DELETED"):
-            view = self._view(event.object)
-            if view is not None:
-                (self._sink.remove if event.type == "DELETED" else self._sink.put)(view)
-        else:
-            self._logger.warning("a watch sent an event of unknown type", type=event.type)
-        self._version = version
-        self._contact()
+    def _taken(self, stream: WatchStream, initial: InitialEvents | None) -> None:
+        """The mirror took an event."""
+        if self._mirror.initial is not None:
+            return
+        self._standing.contact()
+        if initial is not None and self._relist:
+            self._listed()
+            stream.set_read_timeout(self._options.read_timeout_s)
+        if self._mirror.doubtful and self._relist_at is None:
+            delay_s = self._backoff.next_s()
+            self._relist_at = self._clock.monotonic() + delay_s
+            stream.set_read_timeout(min(delay_s, self._options.read_timeout_s))
 
-    def _ended(self, ending: Ending, error: ClientError | None) -> tuple[Reaction, float]:
+    def _progress(self) -> None:
+        """Something came, be it an event or not; raises `Silent` when nothing of use has come for too long."""
+        now, initial = self._clock.monotonic(), self._mirror.initial
+        if initial is not None:
+            if now >= initial.deadline:
+                raise Silent(f"the end of the streamed list of {self._resource} did not come in time")
+        elif not self._accepted:
+            self._accepted = True
+            self._standing.contact()
+        elif self._relist_at is not None and now >= self._relist_at:
+            raise Silent(f"the watch of {self._resource} ends for a list")
+        elif self._standing.stale:
+            raise Silent(f"the watch of {self._resource} gave no event and no bookmark for too long")
+
+    def _count_oddities(self, stream: WatchStream, error: ClientError | None) -> None:
+        if isinstance(error, Garbled):
+            self._intake.leave_out(Reason.MALFORMED, error=str(error))
+        if stream.uncoded:
+            self._intake.leave_out(Reason.UNCODED_STATUS, error=str(error))
+
+    def _ended(self, ending: Ending, reaction: Reaction, error: ClientError | None) -> float:
         self._previous = ending
-        reaction = REACTIONS[ending]
-        delay_s = 0.0
-        if reaction.back_off:
-            delay_s = self._delay_s(error)
+        self._relist, self._plain = reaction.relist, reaction.plain
         if ending in (Ending.EXPIRED, Ending.STILL_EXPIRED):
             self._ask_newest = True
+        delay_s = self._backoff.after(error) if reaction.back_off else 0.0
+        if self._relist_at is not None:
+            delay_s = max(0.0, self._relist_at - self._clock.monotonic())
         reason = str(error) if error is not None else ending.value
-        if ending is Ending.CLOSED:
-            self._logger.debug("watch ended", ending=ending.value)
-        elif ending is Ending.EXPIRED:
-            self._logger.info("watch ended", ending=ending.value, reason=reason)
-        else:
-            self._last_error = f"watch of {self._scope.resource}: {reason}"
-            self._logger.warning(
-                "watch ended", ending=ending.value, reason=reason, retry_in_s=round(delay_s, 1), relist=reaction.relist
-            )
-        return reaction, delay_s
+        log = self._logger.debug if ending in QUIET else self._logger.warning
+        if ending is Ending.EXPIRED:
+            log = self._logger.info
+        elif ending is not Ending.CLOSED:
+            self._standing.failed(f"watch of {self._resource}: {reason}")
+        log("watch ended", ending=ending.value, reason=reason, retry_in_s=round(delay_s, 1), relist=reaction.relist)
+        return delay_s
 
-    def _failed(self, error: Exception) -> float:
+    def _missed(self, error: NotFound) -> float:
+        """The collection was answered with 404; the second time in a row its type is taken for absent."""
         if self._stopping:
             return 0.0
-        delay_s = self._delay_s(error)
-        self._last_error = f"list of {self._scope.resource}: {error}"
+        if self._standing.missed():
+            optional = self._options.optional
+            log = self._logger.info if optional else self._logger.warning
+            log("the type isn't served: waiting for it", optional=optional)
+            if optional or self._standing.listed:
+                self._mirror.clear()
+            self._ask_newest = True
+        return self._backoff.after(error)
+
+    def _failed(self, error: BaseException) -> float:
+        if self._stopping:
+            return 0.0
+        if isinstance(error, Garbled):
+            self._intake.leave_out(Reason.MALFORMED, error=str(error))
+        self._plain = False
+        delay_s = self._backoff.after(error)
+        self._standing.failed(f"list of {self._resource}: {error}")
         expected = isinstance(error, ClientError)
         log = self._logger.warning if expected else self._logger.exception
         log("list failed" if expected else "list or watch failed", reason=str(error), retry_in_s=round(delay_s, 1))
         return delay_s
-
-    def _delay_s(self, error: Exception | None) -> float:
-        delay_s = self._backoff.next_s()
-        told_s = error.retry_after_s if isinstance(error, ApiError) else None
-        return max(delay_s, min(told_s or 0.0, RETRY_AFTER_MAX_S))
-
-    def _contact(self) -> None:
-        self._last_contact = self._clock.monotonic()
-        self._last_error = ""
 
     def _pause(self, delay_s: float) -> None:
         until = self._clock.monotonic() + delay_s

@@ -25,7 +25,10 @@ class ObjectKey:
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> ObjectKey:
-        """The key of `obj`, read from its metadata."""
+        """The key of `obj`, read from its metadata, unless it knows its `object_key` (`informers.packed`)."""
+        known: ObjectKey | None = getattr(obj, "object_key", None)
+        if known is not None:
+            return known
         metadata = obj["metadata"]
         return cls(metadata.get("namespace", ""), metadata["name"])
 

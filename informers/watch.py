@@ -17,7 +17,7 @@ import orjson
 import urllib3
 
 from informers.connections import TRANSPORT_ERRORS, Interruption, explain
-from informers.errors import ClientError, Garbled, Unreachable, api_error
+from informers.errors import ClientError, Garbled, Silent, Unreachable, status_code, status_error
 from informers.resource import Manifest
 
 
@@ -34,20 +34,39 @@ class WatchStream:
 
     The request is sent by the first `next`. Ends when the server ends the stream in good order, or when closed. Raises
     the `ApiError` of an ERROR event or of a refused request, `Garbled` for a line that is no JSON or is cut,
-    and `Unreachable` when the connection breaks or is silent for too long.
+    `Silent` when nothing comes for too long, and `Unreachable` when the connection breaks. `progress` is called when
+    the request is accepted and after every piece that comes, be it an event or not; what it raises ends the stream.
     """
 
-    def __init__(self, send: Callable[[], urllib3.BaseHTTPResponse], *, timeout_s: int, description: str) -> None:
+    def __init__(
+        self,
+        send: Callable[[], urllib3.BaseHTTPResponse],
+        *,
+        timeout_s: int,
+        description: str,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
         self._send = send
         self._description = description
+        self._progress = progress
         self._interruption = Interruption()
         self._established = False
-        self._events = _PlainWatch().stream(self._open, timeout_seconds=timeout_s)  # type: ignore[no-untyped-call]
+        self._helper = _PlainWatch()
+        self._events = self._helper.stream(self._open, timeout_seconds=timeout_s)  # type: ignore[no-untyped-call]
 
     @property
     def established(self) -> bool:
         """Whether the server accepted the request."""
         return self._established
+
+    @property
+    def uncoded(self) -> bool:
+        """Whether the ERROR event that ended the stream had no code."""
+        return self._helper.uncoded
+
+    def set_read_timeout(self, seconds: float) -> None:
+        """The longest silence from now on; only the reading thread calls it."""
+        self._interruption.set_timeout(seconds)
 
     def close(self) -> None:
         """Ends the stream: a reader that waits gets the end of the iteration at once. Idempotent."""
@@ -66,7 +85,8 @@ class WatchStream:
             raise
         except TRANSPORT_ERRORS as error:
             self._end_if_closed()
-            raise Unreachable(f"{self._description}: {explain(error)}") from error
+            silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+            raise (Silent if silent else Unreachable)(f"{self._description}: {explain(error)}") from error
         return WatchEvent(event["type"], event["object"])
 
     def __enter__(self) -> Self:
@@ -90,7 +110,9 @@ class WatchStream:
             self._interruption.release()
             raise
         self._established = True
-        return _Lines(response, self._description, self._interruption.release)
+        lines = _Lines(response, self._description, progress=self._progress, released=self._interruption.release)
+        self._progress()
+        return lines
 
 
 class _PlainWatch(kubernetes.watch.Watch):
@@ -98,6 +120,7 @@ class _PlainWatch(kubernetes.watch.Watch):
 
     def __init__(self) -> None:
         super().__init__(return_type="dict")  # type: ignore[no-untyped-call]
+        self.uncoded = False
 
     def unmarshal_event(self, data: str, return_type: object) -> Mapping[str, Any]:  # noqa: ARG002  # the helper's signature
         """Decodes one line."""
@@ -108,17 +131,25 @@ class _PlainWatch(kubernetes.watch.Watch):
         if not isinstance(event, dict) or not isinstance(event.get("object"), dict) or "type" not in event:
             raise Garbled("a line of a watch is no event")
         if event["type"] == "ERROR":
-            status: dict[str, Any] = event["object"]
-            raise api_error(int(status.get("code") or 500), status)
+            self.uncoded = status_code(event["object"]) is None
+            raise status_error(event["object"])
         return event
 
 
 class _Lines:
     """An answer as the helper reads it, but whole lines only: its own splitting takes quadratic time."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, description: str, released: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        description: str,
+        *,
+        progress: Callable[[], None],
+        released: Callable[[], None],
+    ) -> None:
         self._response = response
         self._description = description
+        self._progress = progress
         self._released = released
         self.status = response.status
 
@@ -126,6 +157,7 @@ class _Lines:
         """The lines of the answer, each with its end."""
         begun: list[bytes] = []
         for segment in self._segments(amt, decode_content=decode_content):
+            self._progress()
             first, *others = segment.split(b"\n")
             begun.append(first)
             if others:

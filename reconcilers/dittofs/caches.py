@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from informers.event import Event, Updated, states
-from informers.mapper import Mapper
+from informers.event import Event, states
+from informers.mapper import BEYOND_STATUS, Mapper, own_key, when_changed
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.access import Cache, OptionalCache
@@ -124,22 +124,8 @@ def instances_of_postgres_cluster(instances: Cache) -> Mapper:
     return mapper
 
 
-def changed_instance(event: Event) -> tuple[ObjectKey, ...]:
-    """From an event of a DittoFS to itself, unless nothing but its status changed, which the reconciler wrote."""
-    if isinstance(event, Updated) and _without_status(event.old) == _without_status(event.new):
-        return ()
-    return (ObjectKey.of(states(event)[-1]),)
-
-
-def _without_status(instance: View) -> tuple[object, ...]:
-    metadata = instance["metadata"]
-    return (
-        metadata.get("uid"),
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        metadata.get("finalizers"),
-        metadata.get("annotations"),
-    )
+#: From an event of a DittoFS to itself, unless nothing but its status changed, which the reconciler wrote.
+changed_instance: Mapper = when_changed(own_key, *BEYOND_STATUS)
 
 
 def _instance_by_labels(view: View) -> Iterable[ObjectKey]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from informers.event import Added, Event, Updated, states
-from informers.mapper import Mapper
+from informers.mapper import BEYOND_STATUS, Mapper, map_function, own_key, when_changed
 from informers.resource import ObjectKey, View
 from reconcilers.access import Cache
 from reconcilers.api.dittofs import DittoFS
@@ -53,9 +53,12 @@ SHARE_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {
 }
 
 
-def instance_of_share(event: Event) -> tuple[ObjectKey, ...]:
-    """From an event of a DittoFSShare to its instance."""
-    return tuple(dict.fromkeys(instance_key(share) for share in states(event)))
+#: From an event of a DittoFSShare to its instance, unless nothing but its status changed.
+instance_of_share: Mapper = when_changed(map_function(lambda share: (instance_key(share),)), *BEYOND_STATUS)
+
+
+#: From an event of a DittoFSShare to itself, unless nothing but its status changed, which the reconciler wrote.
+changed_share: Mapper = when_changed(own_key, *BEYOND_STATUS)
 
 
 def shares_of_instance(shares: Cache) -> Mapper:

@@ -145,7 +145,8 @@ class ShareReconciler:
         if findings.synced.reason == LOADING:
             return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
         self._warn_once(subject, findings)
-        return self._report(subject, findings, Backoff(findings.synced.reason))
+        # However often it failed: what a person mends on the server gives no event.
+        return self._report(subject, findings, Backoff(findings.synced.reason, at_most_s=self._look_every_s))
 
     def _winner(self, subject: Subject) -> str:
         value = path_index_value(_instance_key(subject.share), subject.share.path)

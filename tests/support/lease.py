@@ -1,12 +1,52 @@
-"""A lease kept in memory, with the optimistic locking of the API server and faults that a test asks for."""
+"""A lease kept in memory, with the optimistic locking of the API server and faults that a test asks for; its clocks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Condition
 from typing import Any
 
 from informers.errors import AlreadyExists, Conflict, NotFound
 from informers.lease import HeldLease, LeaseRecord
+from tests.support.clock import FakeClock
+
+
+class SkewedClock:
+    """The clock of one machine among several: another zero, another wall time, the same pace."""
+
+    def __init__(self, clock: FakeClock, *, zero: float = 0.0) -> None:
+        self._clock = clock
+        self._zero = zero
+        self.wall_error = timedelta(0)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic() + self._zero
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.wall_error
+
+    def wait(self, condition: Condition, timeout_s: float | None) -> None:
+        raise AssertionError("a step never waits")
+
+
+class FakeHints:
+    """`informers.leasewatch.Hints` by hand: `give` tells whoever listens."""
+
+    def __init__(self) -> None:
+        self.changed: Callable[[], None] | None = None
+        self.starts = 0
+
+    def start(self, changed: Callable[[], None]) -> None:
+        self.starts += 1
+        self.changed = changed
+
+    def stop(self) -> None:
+        self.changed = None
+
+    def give(self) -> None:
+        if self.changed is not None:
+            self.changed()
 
 
 class FakeLock:

@@ -14,6 +14,7 @@ import structlog
 from informers.clock import Clock, SystemClock
 from informers.errors import Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
+from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
@@ -27,6 +28,11 @@ from tests.support.dittofs_server import PASSWORD, LiveServer, double_dittofs_se
 
 INSTANCE = ObjectKey("default", "demo")
 POLL_S = 30.0
+
+
+def failed(reason: str) -> Backoff:
+    """What a pass gives for a share that is not in sync: another look within a poll, however often it failed."""
+    return Backoff(reason, at_most_s=POLL_S / 2)
 
 
 @dataclass

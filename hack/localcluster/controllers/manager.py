@@ -17,11 +17,12 @@ from hack.localcluster.pod_network import AddressPool
 from hack.localcluster.resources import CONTROLLER_REVISION, JOB
 from informers.client import Client
 from informers.clock import Clock
-from informers.controller import Controller, Reconciler
+from informers.controller import Controller
 from informers.events import EventRecorder
 from informers.informer import SharedInformer
 from informers.mapper import Mapper, own_key, owner_key
 from informers.metrics import Metrics
+from informers.passes import Reconciler
 from informers.resource import Resource
 from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET
 

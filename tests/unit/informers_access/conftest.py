@@ -12,10 +12,10 @@ import structlog
 from kubernetes.client import Configuration
 
 from informers.client import Client
-from informers.listwatch import Scope
+from informers.listwatch import Scope, WatchOptions
 from informers.projection import Projection
 from informers.reflector import Reflector
-from informers.resource import Resource, View
+from informers.resource import ObjectKey, Resource, View
 from tests.support.clock import FakeClock
 from tests.support.scripted_server import LIMIT_S, ScriptedServer
 
@@ -28,19 +28,27 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
+        self.held: dict[ObjectKey, View] = {}
         self.changed = threading.Condition()
 
     def replace(self, views: Sequence[View], resource_version: str) -> None:
+        self.held = {ObjectKey.of(view): view for view in views}
         self._note("replace", ([view["metadata"]["name"] for view in views], resource_version))
 
     def put(self, view: View) -> None:
+        self.held[ObjectKey.of(view)] = view
         self._note("put", view["metadata"]["name"])
 
     def remove(self, view: View) -> None:
+        self.held.pop(ObjectKey.of(view), None)
         self._note("remove", view["metadata"]["name"])
 
     def advance(self, resource_version: str) -> None:
         self._note("advance", resource_version)
+
+    def get(self, key: ObjectKey) -> View | None:
+        """What an earlier call put in."""
+        return self.held.get(key)
 
     def _note(self, what: str, value: Any) -> None:
         with self.changed:
@@ -53,12 +61,14 @@ class RecordingSink:
 
 
 class RunningReflector:
-    """A reflector in its thread, on a clock that only the test moves."""
+    """A reflector in its thread, on a clock that only the test moves; it streams no list unless told to."""
 
     def __init__(self, client: Client, **options: Any) -> None:
         self.clock = FakeClock()
         self.sink = options.pop("sink", None) or RecordingSink()
         scope = options.pop("scope", Scope(CONFIG_MAPS))
+        self.left_out: list[str] = []
+        chosen = {name: options.pop(name) for name in WatchOptions.__slots__ if name in options}
         projection = options.pop("projection", Projection(scope.resource, metadata_only=scope.metadata_only))
         self.reflector = Reflector(
             client,
@@ -67,7 +77,9 @@ class RunningReflector:
             projection,
             clock=self.clock,
             random=options.pop("random", Random(7)),
-            logger=structlog.get_logger(),
+            logger=options.pop("logger", structlog.get_logger()),
+            options=WatchOptions(**{"watch_list": False} | chosen),
+            count=self.left_out.append,
             **options,
         )
         self.thread = threading.Thread(target=self.reflector.run, daemon=True)

@@ -46,7 +46,7 @@ def make(client: Client) -> Iterator[Make]:
     made: list[SharedInformer] = []
 
     def new(**options: Any) -> SharedInformer:
-        parts = {"clock": SystemClock(), "random": Random(1), "logger": structlog.get_logger()}
+        parts = {"clock": SystemClock(), "random": Random(1), "logger": structlog.get_logger(), "watch_list": False}
         made.append(SharedInformer(client, CONFIG_MAPS, **(parts | options)))
         return made[-1]
 
@@ -320,6 +320,9 @@ def test_selectors_indexes_and_trimming_reach_where_they_belong(server: Scripted
 class Gauges:
     def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
         self.objects, self.age_s = objects, last_event_age_s
+
+    def left_out(self, reason: str) -> None:
+        pass
 
 
 def test_gauges_read_the_number_of_objects_and_the_age_of_the_last_news(server: ScriptedServer, make: Make) -> None:

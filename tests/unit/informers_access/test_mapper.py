@@ -1,4 +1,4 @@
-"""From events to keys (T95, T96)."""
+"""From events to keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from informers.event import Added, Deleted, Event, Updated
-from informers.mapper import map_function, own_key, owner_key
+from informers.mapper import BEYOND_STATUS, map_function, own_key, owner_key, when_changed
 from informers.resource import ObjectKey, View
 from tests.support.scripted_server import config_map
 
@@ -75,3 +75,49 @@ def test_t96_an_update_maps_both_states_to_one_set() -> None:
     old, new = config_map("a", 1, data={"keys": "xy"}), config_map("a", 2, data={"keys": "yz"})
 
     assert [key.name for key in map_function(keys)(Updated(old, new))] == ["x", "y", "z"]
+
+
+LABELS = when_changed(own_key, "metadata.labels")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passes"),
+    [
+        (None, None, False),
+        ({"a": "b"}, {"a": "b"}, False),
+        (None, {"a": "b"}, True),
+        ({"a": "b"}, None, True),
+        ({"a": "b"}, {"a": "c"}, True),
+    ],
+    ids=["absent", "equal", "added", "removed", "changed"],
+)
+def test_t98_an_update_passes_when_the_field_looked_at_has_changed(before: Any, after: Any, passes: bool) -> None:
+    old, new = (config_map("a", n, metadata={"labels": labels}) for n, labels in ((1, before), (2, after)))
+
+    assert bool(LABELS(Updated(old, new))) is passes
+
+
+def test_t98_of_several_fields_one_that_changed_is_enough_and_other_fields_are_not() -> None:
+    mapper = when_changed(own_key, "metadata.generation", "status.phase")
+    old = config_map("a", 1, metadata={"generation": 1}, status={"phase": "Old", "since": 1})
+
+    assert not mapper(Updated(old, config_map("a", 2, metadata={"generation": 1}, status={"phase": "Old"})))
+    assert mapper(Updated(old, config_map("a", 2, metadata={"generation": 2}, status={"phase": "Old"})))
+    assert mapper(Updated(old, config_map("a", 2, metadata={"generation": 1}, status={"phase": "New"})))
+    assert mapper(Updated(old, config_map("a", 2, metadata={"generation": 1}, status=None)))
+
+
+def test_t98_what_is_no_update_and_what_is_a_resync_always_pass() -> None:
+    view = config_map("a", 1)
+
+    for event in (Added(view), Deleted(view), Updated(view, view)):
+        assert list(LABELS(event)) == [ObjectKey.of(view)]
+
+
+def test_a_write_of_the_status_alone_changes_nothing_beyond_it() -> None:
+    mapper = when_changed(own_key, *BEYOND_STATUS)
+    old = config_map("a", 1, metadata={"generation": 1}, status={"phase": "Old"})
+
+    assert not mapper(Updated(old, config_map("a", 2, metadata={"generation": 1}, status={"phase": "New"})))
+    for change in ({"generation": 2}, {"finalizers": ["x"]}, {"deletionTimestamp": "now"}, {"annotations": {"a": "b"}}):
+        assert mapper(Updated(old, config_map("a", 2, metadata={"generation": 1, **change}))), change

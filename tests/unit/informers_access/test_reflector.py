@@ -418,7 +418,7 @@ def test_an_object_that_the_transform_fails_on_harms_no_other(server: ScriptedSe
 
     running.sink.until("put", "b")
 
-    assert running.sink.calls == [("replace", (["a"], "2")), ("put", "b")]
+    assert running.sink.calls == [("replace", (["a"], "2")), ("advance", "3"), ("put", "b")]
 
 
 def test_metadata_only_asks_for_metadata_and_drops_whole_objects(server: ScriptedServer, reflect: Reflect) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import orjson
 import pytest
 import structlog
 
 from informers.event import Added, Deleted, Updated
 from informers.resource import ObjectKey, View
 from informers.store import Store
-from informers.view import freeze
+from informers.view import freeze, thaw
 from tests.support.scripted_server import config_map
 
 
@@ -77,10 +78,10 @@ def test_an_object_made_anew_is_deleted_and_added_when_a_watch_shows_it_too() ->
     assert store.put(new) == [Deleted(old, final_state_unknown=True), Added(new)]
 
 
-def test_t78_an_unchanged_object_gives_no_event_and_stays_the_same_one() -> None:
+def test_an_unchanged_object_gives_no_event_and_stays_the_same_one() -> None:
     store = make()
-    first = view("a", 1)
-    store.replace([first], "1")
+    store.replace([view("a", 1)], "1")
+    first = store.get(ObjectKey("default", "a"))
 
     assert store.replace([view("a", 1)], "2") == []
     assert store.get(ObjectKey("default", "a")) is first
@@ -143,15 +144,49 @@ def test_an_index_that_fails_on_one_object_loses_only_that_one() -> None:
     assert len(store.replace([], "2")) == 2
 
 
-def test_an_index_is_added_once_and_before_the_first_object() -> None:
-    store = make()
-    store.add_indexer("colour", colours)
-    with pytest.raises(ValueError, match="already"):
-        store.add_indexer("colour", colours)
+def test_t75_an_index_that_is_added_late_finds_what_is_there_and_follows_what_comes() -> None:
+    store = make(name=lambda obj: [obj["metadata"]["name"]])
     store.put(view("a", 1, spec={"colours": ["red"]}))
+    store.put(view("odd", 1))
+
+    store.add_indexer("colour", colours)
+
     assert names(store.by_index("colour", "red")) == ["a"]
-    with pytest.raises(ValueError, match="too late"):
-        store.add_indexer("late", colours)
+    assert names(store.by_index("name", "a")) == ["a"]
+    store.put(view("a", 2, spec={"colours": ["blue"]}))
+    assert store.by_index("colour", "red") == ()
+    assert names(store.by_index("colour", "blue")) == ["a"]
+    with pytest.raises(ValueError, match="there is an index 'colour' already"):
+        store.add_indexer("colour", colours)
+
+
+def test_an_indexer_may_read_the_store() -> None:
+    """No lock that readers need is held over it."""
+    store = make()
+    seen: list[int] = []
+
+    def count(_: View) -> list[str]:
+        seen.append(len(store.list()))
+        return []
+
+    store.put(view("a", 1))
+    store.add_indexer("count", count)
+    store.put(view("b", 1))
+    store.replace([view("c", 1)], "2")
+    assert seen == [1, 1, 2]
+
+
+def test_the_size_is_that_of_the_json_of_what_is_there() -> None:
+    store = make()
+    store.put(view("a", 1))
+    small = store.size
+    assert small == len(orjson.dumps(config_map("a", 1)))
+    store.put(view("a", 2, spec={"text": "x" * 1000}))
+    assert store.size > small + 1000
+    store.replace([view("a", 3)], "3")
+    assert store.size == small
+    store.remove(view("a", 4))
+    assert store.size == 0
 
 
 def test_a_list_can_be_narrowed_to_a_namespace() -> None:
@@ -162,7 +197,7 @@ def test_a_list_can_be_narrowed_to_a_namespace() -> None:
     assert len(store) == 2
 
 
-def test_t90_what_is_read_cannot_be_changed() -> None:
+def test_t90_what_is_read_cannot_be_changed_and_a_copy_of_it_can() -> None:
     store = make()
     store.put(view("a", 1, spec={"colours": ["red"]}))
     read = store.get(ObjectKey("default", "a"))
@@ -171,6 +206,13 @@ def test_t90_what_is_read_cannot_be_changed() -> None:
         read["spec"]["colours"][0] = "black"
     with pytest.raises(TypeError):
         read["metadata"]["name"] = "z"
+    with pytest.raises(TypeError):
+        read["spec"] = {}  # type: ignore[index] # that it can't be done is the point
+
+    copy = thaw(read)
+    copy["spec"]["colours"][0] = "black"
+
+    assert store.get(ObjectKey("default", "a")) == view("a", 1, spec={"colours": ["red"]})
 
 
 def test_every_read_is_a_snapshot_of_one_moment() -> None:

@@ -1,4 +1,4 @@
-"""One elector and its lease, step by step in virtual time (controller-layer.md 1.11, T116..T120)."""
+"""One elector and its lease, step by step in virtual time (T116..T120, Ta..Tc)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
+from informers.clock import Clock
 from informers.durations import LeaseDurations
-from informers.election import LeaseElector, Step, own_identity
+from informers.election import HINT_PAUSE_S, TAKEOVER_JITTER_S, LeaseElector, Step, own_identity
 from informers.errors import Conflict, ServerError, Unreachable, WriteRefused
 from informers.lease import LeaseRecord
 from informers.metrics import Metrics
 from tests.support.clock import FakeClock
-from tests.support.lease import FakeLock
+from tests.support.eventually import eventually
+from tests.support.lease import FakeHints, FakeLock, SkewedClock
 
 EARLIER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,16 +31,18 @@ class World:
         self.clock = FakeClock()
         self.lock = FakeLock(record)
         self.registry = CollectorRegistry()
+        self.hints = FakeHints()
         self.elector = self.another("me")
 
-    def another(self, identity: str) -> LeaseElector:
+    def another(self, identity: str, clock: Clock | None = None) -> LeaseElector:
         return LeaseElector(
             lock=self.lock,
             identity=identity,
-            clock=self.clock,
+            clock=clock or self.clock,
             random=Random(0),
             logger=structlog.get_logger(),
             metrics=Metrics(self.registry).lease("demo") if identity == "me" else None,
+            hints=self.hints if identity == "me" else None,
         )
 
     def metric(self, name: str) -> float | None:
@@ -135,7 +139,7 @@ def test_t116_the_duration_in_the_record_decides_not_ones_own() -> None:
     assert world.elector.step() is Step.ACQUIRE
 
 
-def test_a_record_without_a_duration_is_no_free_lease() -> None:
+def test_t116_a_record_without_a_duration_is_no_free_lease() -> None:
     world = World(record("other", duration_s=0))
 
     assert world.elector.step() is Step.FOLLOW
@@ -175,7 +179,7 @@ def test_t117_a_renewal_is_one_update_and_a_conflict_reads_first() -> None:
     assert world.metric("slowpath_total") == 1
 
 
-def test_two_followers_that_want_an_expired_lease_get_one_leader() -> None:
+def test_t116_two_followers_that_want_an_expired_lease_get_one_leader() -> None:
     world = World(record("gone"))
     other = world.another("rival")
     world.elector.step()
@@ -193,6 +197,17 @@ def test_two_followers_that_want_an_expired_lease_get_one_leader() -> None:
     assert world.elector.step() is Step.RETRY
     assert taken == [Step.ACQUIRE]
     assert not world.may_write
+
+
+def test_t116_t117_from_nothing_to_a_conflict_the_calls_are_these() -> None:
+    world = leading()
+    world.clock.advance(2)
+    world.lock.on_send = fails("update", Conflict(409, "Conflict", "changed"))
+
+    assert world.elector.step() is Step.RENEW
+
+    assert world.lock.calls == ["get", "create", "update", "get", "update"]
+    assert [record.transitions for record in world.lock.writes] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +232,7 @@ def test_no_failure_of_the_lock_ends_the_elector_and_the_lease_stays_ours_until_
     assert world.metric("master_status") == 0
 
 
-def test_the_deadline_counts_from_before_the_last_good_request_was_sent() -> None:
+def test_ta_the_deadline_counts_from_before_the_last_good_request_was_sent() -> None:
     world = World()
     world.lock.on_answer = lambda call: world.clock.advance(4) if call == "create" else None
 
@@ -229,8 +244,8 @@ def test_the_deadline_counts_from_before_the_last_good_request_was_sent() -> Non
     assert not world.may_write
 
 
-def test_a_process_that_was_paused_past_the_deadline_can_not_write() -> None:
-    """Test (c) of the reference: nothing ran during the pause, so only the clock can close the gate."""
+def test_tc_a_process_that_was_paused_past_the_deadline_can_not_write() -> None:
+    """Nothing ran during the pause, so only the clock can close the gate."""
     world = leading()
 
     world.clock.advance(3600)
@@ -239,7 +254,7 @@ def test_a_process_that_was_paused_past_the_deadline_can_not_write() -> None:
     assert world.elector.step() is Step.LOST
 
 
-def test_an_answer_that_comes_after_the_old_deadline_does_not_reopen_the_gate() -> None:
+def test_ta_an_answer_that_comes_after_the_old_deadline_does_not_reopen_the_gate() -> None:
     world = leading()
     world.clock.advance(8)
     world.lock.on_answer = lambda call: world.clock.advance(4)
@@ -249,7 +264,7 @@ def test_an_answer_that_comes_after_the_old_deadline_does_not_reopen_the_gate() 
     assert not world.may_write
 
 
-def test_an_answer_to_the_first_write_that_takes_longer_than_the_deadline_makes_no_leader() -> None:
+def test_ta_an_answer_to_the_first_write_that_takes_longer_than_the_deadline_makes_no_leader() -> None:
     world = World()
     world.lock.on_answer = lambda call: world.clock.advance(11) if call == "create" else None
 
@@ -260,7 +275,7 @@ def test_an_answer_to_the_first_write_that_takes_longer_than_the_deadline_makes_
     assert world.elector.step() is Step.ACQUIRE
 
 
-def test_a_leader_that_sees_another_name_stops_at_once() -> None:
+def test_t113_a_leader_that_sees_another_name_stops_at_once() -> None:
     world = leading()
     world.lock.put(record("usurper"))
     world.clock.advance(2)
@@ -281,19 +296,55 @@ def test_a_lost_lease_can_be_won_again() -> None:
     assert world.may_write
 
 
-@pytest.mark.parametrize("jump_s", [86400.0, -86400.0, -2.0])
-def test_jumps_of_the_wall_clock_change_neither_leader_nor_deadline(jump_s: float) -> None:
-    """Test (b) of the reference; -2 makes the renewal carry the very time of the one before."""
-    world = leading()
-    follower = world.another("follower")
-    follower.step()
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0, -2.0])
+@pytest.mark.parametrize("side", ["leader", "follower", "both"])
+def test_tb_jumps_of_a_wall_clock_on_either_side_change_neither_leader_nor_deadline(side: str, jump_s: float) -> None:
+    """-2 makes each renewal carry the very time of the one before."""
+    world = World()
+    leaders, followers = SkewedClock(world.clock), SkewedClock(world.clock, zero=5000)
+    leader, follower = world.another("leader", leaders), world.another("follower", followers)
+    assert (leader.step(), follower.step()) == (Step.ACQUIRE, Step.FOLLOW)
     for _ in range(20):
         world.clock.advance(2)
-        world.clock.jump_wall(jump_s)
+        for clock, name in ((leaders, "leader"), (followers, "follower")):
+            if side in (name, "both"):
+                clock.wall_error += timedelta(seconds=jump_s)
 
-        assert world.elector.step() is Step.RENEW
-        assert follower.step() is Step.FOLLOW
-        assert world.may_write
+        assert (leader.step(), follower.step()) == (Step.RENEW, Step.FOLLOW)
+        assert leader.is_leader
+
+    world.clock.advance(14.9)
+    assert (leader.is_leader, follower.step()) == (False, Step.FOLLOW)
+    world.clock.advance(0.1)
+    assert follower.step() is Step.ACQUIRE
+
+
+def test_ta_a_renewal_answered_as_late_as_the_client_allows_leaves_no_overlap_and_room_for_what_is_under_way() -> None:
+    """Counted from the answer, as the originals do, the leader would write until 5 s + 2 s + 10 s after its request."""
+    world = leading()
+    follower = world.another("follower")
+    world.clock.advance(2)
+    sent_at = world.clock.monotonic()
+
+    def answered_after_the_clients_timeout(call: str) -> None:
+        if call == "update":
+            assert follower.step() is Step.FOLLOW  # it sees the renewal as soon as it stands
+            world.clock.advance(5)
+
+    world.lock.on_answer = answered_after_the_clients_timeout
+    assert world.elector.step() is Step.RENEW
+    world.lock.on_answer = lambda _call: None
+    world.lock.on_send = lambda call: None
+    written_until = 0.0
+    while not follower.is_leader:
+        if world.may_write:
+            written_until = world.clock.monotonic() + world.elector.check()
+            assert world.clock.monotonic() < sent_at + 10
+        world.clock.advance(0.25)
+        follower.step()
+
+    assert world.clock.monotonic() == sent_at + 15
+    assert written_until == sent_at + 15, "the last write is given up by then"
 
 
 def test_t118_release_leaves_an_empty_holder_for_one_second_and_keeps_the_transitions() -> None:
@@ -340,7 +391,7 @@ def test_t118_a_failing_release_is_told_and_closes_the_gate_all_the_same() -> No
     assert world.elector.release()
 
 
-def test_an_elector_that_never_wrote_releases_nothing() -> None:
+def test_t118_an_elector_that_never_wrote_releases_nothing() -> None:
     world = World(record("me"))
 
     assert world.elector.release()
@@ -348,7 +399,7 @@ def test_an_elector_that_never_wrote_releases_nothing() -> None:
     assert world.lock.calls == []
 
 
-def test_a_write_whose_answer_was_lost_is_released_too() -> None:
+def test_t118_a_write_whose_answer_was_lost_is_released_too() -> None:
     world = World()
     world.lock.on_answer = fails("create", Unreachable("reset"))
     assert world.elector.step() is Step.RETRY
@@ -402,7 +453,7 @@ class Listener:
         assert self.told.acquire(timeout=20)
 
 
-def test_the_thread_acquires_renews_and_releases_at_the_stop() -> None:
+def test_t117_t118_the_thread_acquires_renews_and_releases_at_the_stop() -> None:
     world, listener = World(), Listener()
     world.elector.start(listener)
     listener.wait()
@@ -478,7 +529,7 @@ def test_a_renewal_that_hangs_does_not_hold_the_gate_open_nor_open_it_after_the_
     assert not world.may_write
 
 
-def test_a_request_that_is_under_way_at_the_stop_opens_no_gate() -> None:
+def test_t118_a_request_that_is_under_way_at_the_stop_opens_no_gate_and_what_it_took_is_released() -> None:
     world, listener = World(), Listener()
     hanging, released = threading.Event(), threading.Event()
 
@@ -505,10 +556,118 @@ def test_a_request_that_is_under_way_at_the_stop_opens_no_gate() -> None:
     assert world.lock.record.holder == ""
 
 
-def test_t120_health_is_bad_only_when_the_thread_makes_no_step() -> None:
-    world = leading()
-    world.clock.advance(3600)
+def test_t120_health_is_bad_only_when_the_thread_makes_no_step_for_the_lease_and_a_tolerance() -> None:
+    """A leader that is late isn't one: its gate has closed. What a restart would cure is a thread that is stuck."""
+    world, listener = World(record("other")), Listener()
     assert world.elector.health_error() is None, "no thread was started"
+    world.elector.start(listener)
+    world.clock.until_waiting()
+    assert world.elector.health_error() is None, "another holds the lease"
+    hanging, released = threading.Event(), threading.Event()
+
+    def hang(call: str) -> None:
+        hanging.set()
+        assert released.wait(20)
+
+    world.lock.on_send = hang
+    world.clock.advance(5)
+    assert hanging.wait(20)
+    world.clock.advance(15 + 20 - 5)
+    assert world.elector.health_error() is None
+    world.clock.advance(1)
+    assert world.elector.health_error() == "the last attempt at the lease ended 36 s ago"
+
+    released.set()
+    world.clock.until_waiting()
+
+    assert world.elector.health_error() is None
+    assert world.elector.stop(10)
+
+
+def test_a_hint_makes_a_follower_look_at_once_and_a_free_lease_is_taken_in_a_tenth_of_a_second() -> None:
+    world, listener = World(record("other")), Listener()
+    world.elector.start(listener)
+    world.clock.until_waiting()
+    world.clock.advance(HINT_PAUSE_S)
+    world.lock.put(record("", duration_s=1))
+
+    world.hints.give()
+    listener.wait()
+
+    assert listener.steps == [Step.ACQUIRE]
+    world.clock.until_waiting()
+    assert world.hints.changed is None, "who leads needs no hints"
+    assert world.elector.stop(10)
+
+
+def test_hints_that_lie_write_nothing_and_hints_without_end_cost_at_most_ten_looks_a_second() -> None:
+    world, listener = World(record("other")), Listener()
+    world.elector.start(listener)
+    for looks in range(1, 5):
+        world.clock.until_waiting()
+        assert len(world.lock.calls) == looks
+        world.hints.give()
+        world.hints.give()
+        eventually(lambda: _waits_s(world) < 1, what="a hint that is heeded")
+        assert _waits_s(world) == pytest.approx(0.1)
+        world.clock.advance(0.11)
+        eventually(lambda looks=looks: len(world.lock.calls) > looks, what="a look")
+
+    assert world.elector.stop(10)
+    assert set(world.lock.calls) == {"get"}
+
+
+def _waits_s(world: World) -> float:
+    """How long the elector's thread will wait; for ever while it does something."""
+    untils = [until for _, until in list(world.clock._waiting.values()) if until is not None]
+    return untils[0] - world.clock.monotonic() if untils else float("inf")
+
+
+def test_hints_stop_with_the_thread_and_are_taken_again_by_the_next_campaign() -> None:
+    world, listener = leading(), Listener()
+    world.elector.start(listener)
+    world.clock.until_waiting()
+    assert world.hints.starts == 0
+    world.lock.put(record("usurper"))
+    world.clock.advance(2)
+    listener.wait()
+    assert listener.steps == [Step.LOST]
+    while world.elector.running:
+        pass
+
+    world.elector.start(listener)
+    world.clock.until_waiting()
+    assert (world.hints.starts, world.hints.changed is None) == (1, False)
+
+    assert world.elector.stop(10)
+    assert world.hints.changed is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_follower_that_sees_each_renewal_leads_at_most_a_second_after_the_lease_of_a_crashed_leader(
+    seed: int,
+) -> None:
+    world = leading()
+    follower = LeaseElector(
+        lock=world.lock, identity="f", clock=world.clock, random=Random(seed), logger=structlog.get_logger()
+    )
+    follower.step()
+    crashed_at = world.clock.monotonic()
+    while (step := follower.step()) is not Step.ACQUIRE:
+        assert step is Step.FOLLOW
+        world.clock.advance(follower.delay_s())
+
+    assert 15 <= world.clock.monotonic() - crashed_at <= 15 + TAKEOVER_JITTER_S
+
+
+def test_the_gate_says_how_long_a_write_may_be_under_way() -> None:
+    world = leading()
+    assert world.elector.check() == 15
+    world.clock.advance(9)
+    assert world.elector.check() == 6
+    world.clock.advance(1)
+    with pytest.raises(WriteRefused, match="does not hold the lease"):
+        world.elector.check()
 
 
 def test_micro_second_bump_is_the_smallest_change() -> None:

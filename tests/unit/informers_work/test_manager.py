@@ -41,6 +41,10 @@ class FakeInformer:
         self.ends = True
 
     @property
+    def unready_reason(self) -> str | None:
+        return None if self.has_synced else self.last_error
+
+    @property
     def store(self) -> FakeInformer:
         return self
 

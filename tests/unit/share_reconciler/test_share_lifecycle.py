@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from informers.result import Backoff, Done, RequeueAfter, Terminal
+from informers.result import Done, RequeueAfter, Terminal
 from reconcilers import names
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.session import Credentials
-from tests.support.share_world import POLL_S, ShareWorld
+from tests.support.share_world import POLL_S, ShareWorld, failed
 
 
 def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
@@ -239,7 +239,7 @@ class TestWithoutInstance:
         endpoints = {"api": {"host": "h", "clusterIP": "127.0.0.1", "port": 1}}
         world.put_instance(endpoints=endpoints)
 
-        assert world.settle(key) == Backoff("ServerUnreachable")
+        assert world.settle(key) == failed("ServerUnreachable")
 
         assert world.condition(key, "Synced") == ("Unknown", "ServerUnreachable")
         assert world.status(key)["phase"] == "Degraded"
@@ -252,7 +252,7 @@ class TestWithoutInstance:
         world.credentials.credentials = Credentials(username, "wrong-horse")
         key = world.put_share()
         for _ in range(3):
-            assert world.settle(key) == Backoff("LoginRefused")
+            assert world.settle(key) == failed("LoginRefused")
 
         assert world.condition(key, "Synced") == ("False", "LoginRefused")
         assert world.recorder.reasons() == ["LoginRefused"]
@@ -351,7 +351,7 @@ class TestConflicts:
         world.hand.create_metadata_store("op-export", store_type="memory", config={})
         key = world.put_share()
 
-        assert world.settle(key) == Backoff("StoreConflict")
+        assert world.settle(key) == failed("StoreConflict")
 
         assert world.hand.shares() == ()
         assert world.condition(key, "Synced") == ("False", "StoreConflict")
@@ -363,7 +363,7 @@ class TestConflicts:
         metadata.touch()
         key = world.put_share()
 
-        assert world.settle(key) == Backoff("Refused")
+        assert world.settle(key) == failed("Refused")
 
         message = next(c["message"] for c in world.status(key)["conditions"] if c["type"] == "Synced")
         assert "Failed to create metadata store" in message
@@ -379,15 +379,15 @@ class TestConflicts:
         world.settle(key)
         world.clock.advance(6)
 
-        assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.settle(key) == failed("ShareNotLoaded")
 
         assert world.condition(key, "Synced") == ("False", "ShareNotLoaded")
         assert world.status(key)["ready"] is False
 
         world.put_share(enabled=False)
-        assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.settle(key) == failed("ShareNotLoaded")
         world.reconciler = world.restarted()
-        assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.settle(key) == failed("ShareNotLoaded")
         assert world.recorder.reasons() == ["Created", "ShareNotLoaded"]
 
     def test_a_share_is_not_called_unloaded_before_the_server_had_time_to_say_otherwise(
@@ -417,7 +417,7 @@ class TestConflicts:
         world.settle(key)
         world.clock.advance(6)
 
-        assert world.settle(key) == Backoff("ShareNotLoaded")
+        assert world.settle(key) == failed("ShareNotLoaded")
         assert world.recorder.reasons() == ["Created", "ShareNotLoaded"]
 
 

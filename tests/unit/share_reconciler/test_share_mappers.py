@@ -5,7 +5,7 @@ from __future__ import annotations
 from informers.event import Added, Deleted, Updated
 from informers.resource import ObjectKey
 from informers.view import freeze, thaw
-from reconcilers.share.caches import instance_of_share, shares_of_instance, shares_of_same_path
+from reconcilers.share.caches import changed_share, instance_of_share, shares_of_instance, shares_of_same_path
 from tests.support.share_world import INSTANCE, ShareWorld
 
 
@@ -15,6 +15,23 @@ def test_a_share_wakes_its_instance(world: ShareWorld) -> None:
 
     assert instance_of_share(Added(view)) == (INSTANCE,)
     assert instance_of_share(Updated(view, view)) == (INSTANCE,)
+
+
+def test_a_share_whose_status_alone_was_written_wakes_nobody(world: ShareWorld) -> None:
+    key = world.put_share("a")
+    old = world.objects.shares.get(key)
+    assert old is not None
+
+    def updated(**changes: object) -> Updated:
+        new = thaw(old)
+        new["metadata"].update({"resourceVersion": "later", **changes})
+        new["status"] = {"phase": "Ready"}
+        return Updated(old, freeze(new))
+
+    for mapper, woken in ((changed_share, key), (instance_of_share, INSTANCE)):
+        assert list(mapper(updated())) == []
+        assert list(mapper(updated(generation=99))) == [woken]
+        assert list(mapper(updated(deletionTimestamp="now"))) == [woken]
 
 
 def test_an_instance_wakes_its_shares_only_by_what_they_depend_on(world: ShareWorld) -> None:

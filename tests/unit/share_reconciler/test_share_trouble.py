@@ -10,13 +10,14 @@ import pytest
 from informers.errors import Conflict, Forbidden
 from informers.resource import Manifest, ObjectKey
 from informers.result import Backoff, Done, RequeueAfter, Terminal
+from informers.workqueue import WorkQueue
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share
 from reconcilers.server.session import Credentials
 from reconcilers.share.listings import ShareListings
 from tests.support.clock import FakeClock
-from tests.support.share_world import INSTANCE, ShareWorld
+from tests.support.share_world import INSTANCE, POLL_S, ShareWorld, failed
 
 
 class NotAllowed:
@@ -72,7 +73,7 @@ def test_credentials_that_may_not_be_read_are_told(world: ShareWorld) -> None:
     world.credentials.get = NotAllowed().get  # type: ignore[method-assign]
     key = world.put_share()
 
-    assert world.settle(key) == Backoff("CredentialsMissing")
+    assert world.settle(key) == failed("CredentialsMissing")
 
     assert world.condition(key, "Synced") == ("Unknown", "CredentialsMissing")
 
@@ -194,3 +195,24 @@ def test_those_who_waited_for_a_list_share_its_failure(world: ShareWorld) -> Non
     clock.advance(1)
     ask()
     assert session.calls == 2
+
+
+def test_what_a_person_mends_on_the_server_is_noticed_within_a_poll_however_often_it_failed_before(
+    world: ShareWorld,
+) -> None:
+    metadata = world.server.data / "data" / "metadata"
+    metadata.rmdir()
+    metadata.touch()
+    key, queue = world.put_share(), WorkQueue[ObjectKey](clock=world.clock)
+    for _ in range(30):
+        result = world.settle(key)
+        assert isinstance(result, Backoff)
+        wait_s = queue.add_rate_limited(key, at_most_s=result.at_most_s)
+        world.clock.advance(wait_s)
+    assert wait_s == POLL_S / 2
+
+    metadata.unlink()
+    metadata.mkdir()
+
+    assert isinstance(world.settle(key), RequeueAfter)
+    assert world.condition(key, "Ready") == ("True", "Serving")
