@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from random import Random
 
 import structlog
@@ -31,6 +32,7 @@ from reconcilers.dittofs.caches import (
     DittoFSCaches,
     changed_instance,
     instance_of_child,
+    instances_of_postgres_cluster,
     instances_of_secret,
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
@@ -54,6 +56,26 @@ PROGRAM = "dittofs-operator"
 FORBIDDEN_ADVICE = f"{PROGRAM} check prints the roles that are missing"
 
 Indexers = Mapping[str, Callable[[View], Iterable[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalStore:
+    """What is known of a type that not every cluster has."""
+
+    informer: SharedInformer
+
+    @property
+    def absent(self) -> bool:
+        """Whether this cluster does not have the type now."""
+        return self.informer.absent
+
+    def get(self, key: ObjectKey) -> View | None:
+        """The object named `key`, None when there is none."""
+        return self.informer.store.get(key)
+
+    def by_index(self, index: str, value: str) -> Iterable[View]:
+        """The objects that `index` files under `value`."""
+        return self.informer.store.by_index(index, value)
 
 
 class Program:
@@ -118,6 +140,7 @@ class Program:
                 resources.POD,
             )
         )
+        postgres_clusters = self._informer(resources.POSTGRES_CLUSTER, optional=True)
         credentials = CredentialsSource(self._client, secrets.store)
         poll_interval_s = self._settings.poll_interval
 
@@ -133,6 +156,7 @@ class Program:
                 services=services.store,
                 network_policies=policies.store,
                 pods=pods.store,
+                postgres_clusters=OptionalStore(postgres_clusters),
             ),
             client=self._client,
             applier=Applier(self._client, names.FIELD_MANAGER),
@@ -146,6 +170,7 @@ class Program:
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)
         dittofs.watch(secrets, instances_of_secret(instances.store))
+        dittofs.watch(postgres_clusters, instances_of_postgres_cluster(instances.store))
         for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods):
             dittofs.watch(children, instance_of_child)
 
@@ -176,6 +201,7 @@ class Program:
         *,
         label_selector: str = "",
         metadata_only: bool = False,
+        optional: bool = False,
         indexers: Indexers | None = None,
     ) -> SharedInformer:
         informer = SharedInformer(
@@ -183,6 +209,7 @@ class Program:
             resource,
             label_selector=label_selector,
             metadata_only=metadata_only,
+            optional=optional,
             field_manager=names.FIELD_MANAGER,
             indexers=indexers,
             clock=self._clock,

@@ -20,6 +20,14 @@ class Cache(Protocol):
         """The objects that `index` files under `value`."""
 
 
+class OptionalCache(Cache, Protocol):
+    """A cache of a type that not every cluster has."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether this cluster does not have the type now."""
+
+
 class ApiClient(Patcher, Protocol):
     """The calls to the API server that are made besides server-side apply (`informers.client.Client`)."""
 

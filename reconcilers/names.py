@@ -71,11 +71,13 @@ CONFIG_MOUNT = "/etc/dittofs"
 CONTROL_PLANE_MOUNT = "/data/controlplane"
 METADATA_MOUNT = "/data/metadata"
 PAYLOAD_MOUNT = "/data/payload"
+DATABASE_CA_MOUNT = "/run/dittofs/database"
 METRICS_TOKEN_MOUNT = "/run/dittofs/metrics"  # noqa: S105 - a folder
 CONTROL_PLANE_DATABASE = f"{CONTROL_PLANE_MOUNT}/controlplane.db"
 
 CONFIG_KEY = "config.yaml"
 SHARES_KEY = "shares.yaml"
+CA_KEY = "ca.crt"
 JWT_SECRET_KEY = "jwt-secret"  # noqa: S105 - the name of a key
 ADMIN_USERNAME_KEY = "username"
 ADMIN_PASSWORD_KEY = "password"  # noqa: S105 - the name of a key

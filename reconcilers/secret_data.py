@@ -19,12 +19,17 @@ def decode(secret: View, data_key: str) -> str:
     data = secret.get("data")
     encoded = data.get(data_key) if isinstance(data, Mapping) else None
     if encoded is None:
-        raise SecretProblem(f'Secret "{name}" has no key "{data_key}": add it, or name another Secret or key')
+        raise SecretProblem(no_such_key(name, data_key))
     try:
         return base64.b64decode(str(encoded), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         # Without the cause: it quotes the value.
         raise SecretProblem(f'Secret "{name}" holds no UTF-8 text under "{data_key}": put text there') from None
+
+
+def no_such_key(secret: str, data_key: str) -> str:
+    """What to do about a Secret without the key."""
+    return f'Secret "{secret}" has no key "{data_key}": add it, or name another Secret or key'
 
 
 def version_of(view: View) -> tuple[str, str]:

@@ -11,13 +11,14 @@ from pydantic import ConfigDict, Field
 from reconcilers.api import resources
 from reconcilers.api.adapters import Adapters
 from reconcilers.api.common import INSTANCE_NAME_RULES, ApiModel, CustomResource, LocalReference, SecretKeyName
+from reconcilers.api.database import Database, SqliteDatabase
 from reconcilers.api.dittofs_status import COLUMNS, DittoFSStatus
 from reconcilers.api.exposure import Metrics, NetworkPolicy
 from reconcilers.api.overrides import ConfigOverrides
 from reconcilers.api.pod import Pod
 from reconcilers.api.scalars import Duration, Quantity
 from reconcilers.api.schema import Definition, Rule, Scale, list_map, validated
-from reconcilers.api.storage import Database, Metadata, Payload, SqliteDatabase
+from reconcilers.api.storage import Metadata, Payload
 
 DEFAULT_IMAGE = "marmos91c/dittofs:v0.29.0"
 

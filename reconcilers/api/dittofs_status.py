@@ -34,6 +34,7 @@ class DittoFSPhase(StrEnum):
     SUSPENDED = "Suspended"
     STOPPED = "Stopped"
     FAILED = "Failed"
+    WAITING_FOR_DATABASE = "WaitingForDatabase"
     PROVISIONING = "Provisioning"
     DEGRADED = "Degraded"
     RUNNING = "Running"
@@ -101,7 +102,9 @@ class DittoFSStatus(ApiModel):
         str, Field(max_length=320, description="Host and port that NFS clients inside the cluster connect to.")
     ] = ""
     endpoints: Annotated[Endpoints, Field(description="Where the enabled adapters can be reached.")] = Endpoints()
-    database: Annotated[str, Field(max_length=32, description="The kind of control-plane database: sqlite.")] = ""
+    database: Annotated[
+        str, Field(max_length=32, description="The kind of control-plane database: sqlite or postgres.")
+    ] = ""
     version: Annotated[str, Field(max_length=63, description="Version of the running server.")] = ""
     config_hash: Annotated[
         str, Field(max_length=64, description="Hash of what the pod consumes at its start; another one restarts it.")

@@ -19,6 +19,9 @@ SERVICE = Resource("", "v1", "services", "Service")
 SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 
+#: Percona Operator for PostgreSQL; there only where that is installed.
+POSTGRES_CLUSTER = Resource("pgv2.percona.com", "v2", "perconapgclusters", "PerconaPGCluster")
+
 #: The types of a DittoFS' children, as far as the operator itself makes them.
 CHILDREN = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE, NETWORK_POLICY)
 

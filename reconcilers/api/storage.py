@@ -1,4 +1,4 @@
-"""Where a DittoFS keeps things: its control-plane database, the metadata of files, their contents."""
+"""Where a DittoFS keeps files: their metadata and their contents."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ class Storage(ApiModel):
     ] = None
 
 
-class SqliteStorage(Storage):
-    """The claim of the control-plane database."""
-
-    size: Annotated[Size, Field(description="Size of the volume, at least 1Mi. Can only grow.")] = "1Gi"
-
-
 class MetadataStorage(Storage):
     """The claim of the metadata of files."""
 
@@ -53,20 +47,6 @@ class PayloadStorage(Storage):
     """The claim of the contents of files."""
 
     size: Annotated[Size, Field(description="Size of the volume, at least 1Mi. Can only grow.")] = "50Gi"
-
-
-class SqliteDatabase(ApiModel):
-    """A SQLite file on a volume of the instance."""
-
-    storage: Annotated[
-        SqliteStorage, Field(description="The volume that the database file is on, the claim `<name>-controlplane`.")
-    ] = SqliteStorage()
-
-
-class Database(ApiModel):
-    """The control-plane database: shares, stores, adapters and users as the server knows them."""
-
-    sqlite: Annotated[SqliteDatabase, Field(description="A SQLite file on a volume of the instance.")]
 
 
 class MetadataType(StrEnum):

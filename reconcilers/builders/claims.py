@@ -24,7 +24,8 @@ def claims(instance: DittoFS, facts: BuildFacts) -> list[Manifest]:
 def claimed(instance: DittoFS) -> Iterator[tuple[str, Storage]]:
     """The name of each claim of `instance`, and the storage that it is to have."""
     name, spec = instance.metadata.name, instance.spec
-    yield names.control_plane_claim(name), spec.database.sqlite.storage
+    if spec.database.sqlite is not None:
+        yield names.control_plane_claim(name), spec.database.sqlite.storage
     if spec.metadata.type is not MetadataType.MEMORY:
         yield names.metadata_claim(name), spec.metadata.storage
     if spec.payload.type is not PayloadType.MEMORY:

@@ -16,8 +16,8 @@ from informers.resource import Manifest
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import CONFIG_MAP
-from reconcilers.builders.consumed import metrics_token
-from reconcilers.builders.inputs import BuildFacts
+from reconcilers.builders.consumed import database_ca, metrics_token
+from reconcilers.builders.inputs import BuildFacts, PostgresSource
 from reconcilers.builders.metadata import child
 from reconcilers.builders.overrides import merged
 from reconcilers.builders.shares_file import shares_file
@@ -32,19 +32,25 @@ def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
     """The ConfigMap with `config.yaml`, which the pod reads, and `shares.yaml`, which is there to rebuild from."""
     manifest = child(instance, CONFIG_MAP, names.config_map(instance.metadata.name))
     manifest["data"] = {
-        names.CONFIG_KEY: config_file(instance) if facts.config_file is None else facts.config_file,
+        names.CONFIG_KEY: _text(instance, facts),
         names.SHARES_KEY: shares_file(instance, facts.shares),
     }
     return manifest
 
 
-def config_file(instance: DittoFS) -> str:
-    """The text of config.yaml for `instance`; holds no secret."""
-    whole = merged(settings(instance), instance.spec.config_overrides)
+def _text(instance: DittoFS, facts: BuildFacts) -> str:
+    if facts.config_file is not None:
+        return facts.config_file
+    return config_file(instance, facts.pod.postgres if facts.pod else None)
+
+
+def config_file(instance: DittoFS, postgres: PostgresSource | None = None) -> str:
+    """The text of config.yaml for `instance`, whose PostgreSQL, if it has one, is `postgres`; holds no secret."""
+    whole = merged(settings(instance, postgres), instance.spec.config_overrides)
     return yaml.safe_dump(whole, sort_keys=False, default_flow_style=False)
 
 
-def settings(instance: DittoFS) -> dict[str, Any]:
+def settings(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, Any]:
     """The server's settings, by its own keys. What it would put elsewhere by default stands here explicitly:
 
     logs would go to a file, the API would listen on loopback, the database would lie in the container's own layer.
@@ -53,7 +59,7 @@ def settings(instance: DittoFS) -> dict[str, Any]:
     return {
         "logging": {"level": spec.logging.level.value, "format": spec.logging.format.value, "output": "stdout"},
         "shutdown_timeout": spec.shutdown_timeout,
-        "database": {"type": "sqlite", "sqlite": {"path": names.CONTROL_PLANE_DATABASE}},
+        "database": _database(instance, postgres),
         "controlplane": {
             "host": "0.0.0.0",  # noqa: S104 - inside the pod, where kubelet and Services must reach it
             "port": names.API_CONTAINER_PORT,
@@ -74,6 +80,18 @@ def settings(instance: DittoFS) -> dict[str, Any]:
         "snapshot": {"restore_http_timeout": RESTORE_TIMEOUT},
         **_metrics(instance),
     }
+
+
+def _database(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, Any]:
+    mode = instance.spec.database.ssl_mode
+    if mode is None:
+        return {"type": "sqlite", "sqlite": {"path": names.CONTROL_PLANE_DATABASE}}
+    # The address and the login come from the Secret, as variables. The server's own default is no TLS at all.
+    settings = {"sslmode": mode.value}
+    authority = database_ca(postgres)
+    if authority is not None:
+        settings["ssl_root_cert"] = authority.path
+    return {"type": "postgres", "postgres": settings}
 
 
 def _metrics(instance: DittoFS) -> dict[str, Any]:

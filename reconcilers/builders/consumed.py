@@ -11,6 +11,9 @@ from typing import Any
 
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.builders.inputs import PostgresSource
+
+DATABASE_CA_VOLUME = "database-ca"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,33 @@ def metrics_token(instance: DittoFS) -> SecretFile | None:
     return SecretFile(value, "metrics-token", names.METRICS_TOKEN_MOUNT, "token")
 
 
-def secret_files(instance: DittoFS) -> tuple[SecretFile, ...]:
+def database_ca(postgres: PostgresSource | None) -> SecretFile | None:
+    """The authority that signed for PostgreSQL; None when nothing is checked against one."""
+    if postgres is None or not postgres.ca_secret:
+        return None
+    value = ConsumedValue(postgres.ca_secret, names.CA_KEY, "database")
+    return SecretFile(value, DATABASE_CA_VOLUME, names.DATABASE_CA_MOUNT, names.CA_KEY)
+
+
+#: The server's variable for each key of a Secret with a login to PostgreSQL.
+POSTGRES_VARIABLES: Mapping[str, str] = {
+    "host": "DITTOFS_DATABASE_POSTGRES_HOST",
+    "port": "DITTOFS_DATABASE_POSTGRES_PORT",
+    "dbname": "DITTOFS_DATABASE_POSTGRES_DATABASE",
+    "user": "DITTOFS_DATABASE_POSTGRES_USER",
+    "password": "DITTOFS_DATABASE_POSTGRES_PASSWORD",
+}
+
+
+def secret_files(instance: DittoFS, postgres: PostgresSource | None) -> tuple[SecretFile, ...]:
     """Every value that the server reads as a file."""
-    files = (metrics_token(instance),)
+    files = (metrics_token(instance), database_ca(postgres))
     return tuple(file for file in files if file is not None)
 
 
-def consumed_values(instance: DittoFS) -> tuple[ConsumedValue, ...]:
+def consumed_values(instance: DittoFS, postgres: PostgresSource | None) -> tuple[ConsumedValue, ...]:
     """Every value that is in the hash, in an order of its own."""
+    login = () if postgres is None else tuple(postgres_value(postgres, key) for key in POSTGRES_VARIABLES)
     variables = (
         ConsumedValue(
             variable.value_from.secret_key_ref.name,
@@ -70,4 +92,9 @@ def consumed_values(instance: DittoFS) -> tuple[ConsumedValue, ...]:
         for variable in instance.spec.pod.extra_env
         if variable.value_from is not None and variable.value_from.secret_key_ref is not None
     )
-    return (*(file.value for file in secret_files(instance)), *variables)
+    return (*login, *(file.value for file in secret_files(instance, postgres)), *variables)
+
+
+def postgres_value(postgres: PostgresSource, key: str) -> ConsumedValue:
+    """One part of the login to PostgreSQL."""
+    return ConsumedValue(postgres.secret, key, "database")

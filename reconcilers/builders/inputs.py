@@ -21,14 +21,26 @@ class ObservedClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class PostgresSource:
+    """Where the server finds the address and the login of its PostgreSQL, and the authority that signed for it."""
+
+    #: The Secret with the keys host, port, dbname, user and password.
+    secret: str
+    #: The Secret with ca.crt; empty: no authority of its own.
+    ca_secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PodInputs:
     """What the pod consumes at its start, as far as it is not in the specification."""
 
     #: The Secret, and the key in it, that holds the signing key of tokens.
     jwt_secret_name: str
     jwt_secret_key: str
-    #: `reconcilers.builders.config.config_hash` of the file and the key.
+    #: `reconcilers.builders.config.config_hash` of the file and of everything out of Secrets.
     config_hash: str
+    #: None: the database is no PostgreSQL.
+    postgres: PostgresSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class BuildFacts:
 
     shares: tuple[DeclaredShare, ...] = ()
     claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))
-    #: The text of config.yaml to keep; None: as the specification says.
+    #: The text of config.yaml to keep; None: as the specification and `pod` say.
     config_file: str | None = None
     #: Where the operator runs; empty: outside of the cluster.
     operator_namespace: str = ""

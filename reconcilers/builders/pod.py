@@ -14,7 +14,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.pod import Pod, Volume
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import MetadataType, PayloadType
-from reconcilers.builders.consumed import secret_files
+from reconcilers.builders.consumed import POSTGRES_VARIABLES, secret_files
 from reconcilers.builders.inputs import PodInputs
 
 #: The user and group of the server's image.
@@ -62,7 +62,7 @@ def _pod(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "terminationGracePeriodSeconds": termination_grace_period_s(spec.shutdown_timeout),
         "securityContext": _pod_security(spec.pod),
         "containers": [_container(instance, inputs)],
-        "volumes": _volumes(instance),
+        "volumes": _volumes(instance, inputs),
     }
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": reference.name} for reference in spec.image_pull_secrets]
@@ -118,6 +118,7 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "env": [
             _from_secret(JWT_SECRET_VARIABLE, inputs.jwt_secret_name, inputs.jwt_secret_key),
             _from_secret(ADMIN_PASSWORD_VARIABLE, names.admin_secret(instance.metadata.name), names.ADMIN_PASSWORD_KEY),
+            *_postgres_login(inputs),
             *(variable.manifest() for variable in spec.pod.extra_env),
         ],
         # All of them, whatever is enabled: an adapter is switched live, and another port here would restart the pod.
@@ -131,7 +132,7 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "livenessProbe": _probe("/health", period_s=10, failures=6),
         "readinessProbe": _probe("/health/ready", period_s=5, failures=3),
         "securityContext": _container_security(spec.pod),
-        "volumeMounts": _mounts(instance),
+        "volumeMounts": _mounts(instance, inputs),
     }
     resources = spec.resources.manifest()
     if resources:
@@ -139,7 +140,13 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
     return container
 
 
-def _volumes(instance: DittoFS) -> list[dict[str, Any]]:
+def _postgres_login(inputs: PodInputs) -> list[dict[str, Any]]:
+    if inputs.postgres is None:
+        return []
+    return [_from_secret(variable, inputs.postgres.secret, key) for key, variable in POSTGRES_VARIABLES.items()]
+
+
+def _volumes(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
     name = instance.metadata.name
     return [
         {
@@ -155,7 +162,7 @@ def _volumes(instance: DittoFS) -> list[dict[str, Any]]:
             {"name": volume, "persistentVolumeClaim": {"claimName": claim}}
             for volume, claim, _ in _data_volumes(instance)
         ),
-        *({"name": file.volume, "secret": file.source} for file in secret_files(instance)),
+        *({"name": file.volume, "secret": file.source} for file in secret_files(instance, inputs.postgres)),
         *(_extra_volume(volume) for volume in instance.spec.pod.extra_volumes),
     ]
 
@@ -165,12 +172,15 @@ def _extra_volume(volume: Volume) -> dict[str, Any]:
     return volume.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _mounts(instance: DittoFS) -> list[dict[str, Any]]:
+def _mounts(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
     return [
         {"name": _CONFIG_VOLUME, "mountPath": names.CONFIG_MOUNT, "readOnly": True},
         {"name": _TEMPORARY_VOLUME, "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
         *({"name": volume, "mountPath": path} for volume, _, path in _data_volumes(instance)),
-        *({"name": file.volume, "mountPath": file.directory, "readOnly": True} for file in secret_files(instance)),
+        *(
+            {"name": file.volume, "mountPath": file.directory, "readOnly": True}
+            for file in secret_files(instance, inputs.postgres)
+        ),
         *(mount.manifest() for mount in instance.spec.pod.extra_volume_mounts),
     ]
 
@@ -178,7 +188,9 @@ def _mounts(instance: DittoFS) -> list[dict[str, Any]]:
 def _data_volumes(instance: DittoFS) -> list[tuple[str, str, str]]:
     """The volume, claim and mount path of each place where data is kept."""
     name, spec = instance.metadata.name, instance.spec
-    volumes = [("controlplane", names.control_plane_claim(name), names.CONTROL_PLANE_MOUNT)]
+    volumes = []
+    if spec.database.sqlite is not None:
+        volumes.append(("controlplane", names.control_plane_claim(name), names.CONTROL_PLANE_MOUNT))
     if spec.metadata.type is not MetadataType.MEMORY:
         volumes.append(("metadata", names.metadata_claim(name), names.METADATA_MOUNT))
     if spec.payload.type is not PayloadType.MEMORY:

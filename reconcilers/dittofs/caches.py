@@ -9,7 +9,7 @@ from informers.event import Event, states
 from informers.mapper import BEYOND_STATUS, Mapper, own_key, when_changed
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
-from reconcilers.access import Cache
+from reconcilers.access import Cache, OptionalCache
 from reconcilers.api.resources import (
     CONFIG_MAP,
     NETWORK_POLICY,
@@ -23,6 +23,7 @@ from reconcilers.api.resources import (
 
 #: Index that the informer of DittoFS must have: see `DITTOFS_INDEXERS`.
 BY_SECRET = "secret"  # noqa: S105 - the name of an index
+BY_POSTGRES_CLUSTER = "postgres-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class DittoFSCaches:
     services: Cache
     network_policies: Cache
     pods: Cache
+    postgres_clusters: OptionalCache
 
     def of(self, resource: Resource) -> Cache:
         """The cache of the children of type `resource`."""
@@ -62,8 +64,10 @@ class DittoFSCaches:
 def referenced_secrets(instance: View) -> tuple[str, ...]:
     """The Secrets, as `namespace/name`, that the specification of `instance` names."""
     spec = instance.get("spec") or {}
-    auth, metrics, pod = (spec.get(part) or {} for part in ("auth", "metrics", "pod"))
+    auth, metrics, pod, database = (spec.get(part) or {} for part in ("auth", "metrics", "pod", "database"))
     references = (
+        database.get("postgresSecretRef"),
+        *_cluster_secrets(database.get("postgresRef")),
         auth.get("adminSecretRef"),
         auth.get("jwtSecretRef"),
         metrics.get("tokenSecretRef"),
@@ -74,7 +78,24 @@ def referenced_secrets(instance: View) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(ObjectKey(namespace, name)) for name in found))
 
 
-DITTOFS_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {BY_SECRET: referenced_secrets}
+def _cluster_secrets(reference: View | None) -> Iterable[View]:
+    """The Secrets that Percona Operator makes for a cluster, unless the cluster names others itself."""
+    if reference and reference.get("name"):
+        yield {"name": f"{reference['name']}-pguser-{reference.get('user')}"}
+        yield {"name": f"{reference['name']}-cluster-cert"}
+
+
+def postgres_cluster(instance: View) -> tuple[str, ...]:
+    """The PerconaPGCluster, as `namespace/name`, that the specification of `instance` names."""
+    reference = ((instance.get("spec") or {}).get("database") or {}).get("postgresRef") or {}
+    namespace = str(instance["metadata"].get("namespace") or "")
+    return (str(ObjectKey(namespace, reference["name"])),) if reference.get("name") else ()
+
+
+DITTOFS_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {
+    BY_SECRET: referenced_secrets,
+    BY_POSTGRES_CLUSTER: postgres_cluster,
+}
 
 
 def instance_of_child(event: Event) -> tuple[ObjectKey, ...]:
@@ -89,6 +110,16 @@ def instances_of_secret(instances: Cache) -> Mapper:
         secret = str(ObjectKey.of(states(event)[-1]))
         users = (ObjectKey.of(instance) for instance in instances.by_index(BY_SECRET, secret))
         return tuple(dict.fromkeys((*instance_of_child(event), *users)))
+
+    return mapper
+
+
+def instances_of_postgres_cluster(instances: Cache) -> Mapper:
+    """From an event of a PerconaPGCluster to the instances that use it."""
+
+    def mapper(event: Event) -> tuple[ObjectKey, ...]:
+        cluster = str(ObjectKey.of(states(event)[-1]))
+        return tuple(ObjectKey.of(instance) for instance in instances.by_index(BY_POSTGRES_CLUSTER, cluster))
 
     return mapper
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from informers.resource import View
 from reconcilers import names
+from reconcilers.builders.inputs import PostgresSource
 
 REVISION_LABEL = "controller-revision-hash"
 
@@ -47,6 +48,21 @@ class PodFacts:
     restarts: int = 0
     image: str = ""
     image_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """Whether the control-plane database can be used."""
+
+    ready: bool
+    reason: str
+    message: str
+    #: Where its login is; None: it has none, or none that can be used yet.
+    source: PostgresSource | None = None
+
+
+#: SQLite, which is always there.
+EMBEDDED = DatabaseFacts(ready=True, reason="Embedded", message="the control plane keeps its rows in SQLite")
 
 
 class ServerState(StrEnum):

@@ -7,7 +7,8 @@ from typing import Any
 
 from informers.resource import View
 from reconcilers import names
-from reconcilers.builders.inputs import ObservedClaim, PodInputs
+from reconcilers.builders.consumed import DATABASE_CA_VOLUME, POSTGRES_VARIABLES
+from reconcilers.builders.inputs import ObservedClaim, PodInputs, PostgresSource
 from reconcilers.builders.pod import JWT_SECRET_VARIABLE
 from reconcilers.builders.services import Part
 from reconcilers.dittofs.facts import PodFacts
@@ -33,12 +34,30 @@ def inputs_in_force(stateful_set: View) -> PodInputs | None:
     """What the pods of `stateful_set` start with; None when its template is not one of ours."""
     template = stateful_set["spec"]["template"]
     config_hash = (template["metadata"].get("annotations") or {}).get(names.CONFIG_HASH_ANNOTATION)
-    for container in template["spec"].get("containers") or ():
-        for variable in container.get("env") or ():
-            reference = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
-            if variable.get("name") == JWT_SECRET_VARIABLE and reference and config_hash:
-                return PodInputs(str(reference["name"]), str(reference["key"]), str(config_hash))
-    return None
+    references = _secret_variables(template["spec"])
+    key = references.get(JWT_SECRET_VARIABLE)
+    if not key or not config_hash:
+        return None
+    login = references.get(POSTGRES_VARIABLES["host"])
+    postgres = (
+        PostgresSource(str(login["name"]), _volume_secret(template["spec"], DATABASE_CA_VOLUME)) if login else None
+    )
+    return PodInputs(str(key["name"]), str(key["key"]), str(config_hash), postgres)
+
+
+def _secret_variables(pod: View) -> dict[str, View]:
+    return {
+        str(variable.get("name")): (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+        for container in pod.get("containers") or ()
+        for variable in container.get("env") or ()
+    }
+
+
+def _volume_secret(pod: View, name: str) -> str:
+    for volume in pod.get("volumes") or ():
+        if volume.get("name") == name:
+            return str((volume.get("secret") or {}).get("secretName") or "")
+    return ""
 
 
 def endpoint(part: Part, service: View) -> dict[str, Any]:

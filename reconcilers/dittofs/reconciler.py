@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -25,15 +24,14 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
 from reconcilers.api.resources import DITTOFS, SERVICE
 from reconcilers.builders.children import wanted_children
-from reconcilers.builders.config import config_file, config_hash
-from reconcilers.builders.inputs import BuildFacts, PodInputs
-from reconcilers.builders.overrides import judge
+from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.services import adapter_parts
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
-from reconcilers.dittofs.facts import Problem, ServerFacts
-from reconcilers.dittofs.observe import endpoint, inputs_in_force
+from reconcilers.dittofs.facts import ServerFacts
+from reconcilers.dittofs.observe import endpoint
+from reconcilers.dittofs.preparation import Preparation
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
@@ -55,17 +53,6 @@ LEAVING_S = 2.0
 STALE_S = 1.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    """What the Secrets of one pass came to."""
-
-    #: None: the pod can't be built now, and one that runs is left alone.
-    pod: PodInputs | None
-    admin: AdminPassword
-    #: The pod's inputs as far as it has, or will have, any.
-    in_force: PodInputs | None
 
 
 class DittoFSReconciler:
@@ -95,10 +82,10 @@ class DittoFSReconciler:
         self._operator_namespace = operator_namespace
         self._poll_interval_s = poll_interval_s
         self._children = Children(caches=caches, client=client, applier=applier)
-        self._keeper = SecretKeeper(
-            client=client, secrets=caches.secrets, reader=SecretReader(client=client, secrets=caches.secrets)
-        )
-        self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=self._keeper)
+        reader = SecretReader(client=client, secrets=caches.secrets)
+        keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
+        self._preparation = Preparation(caches=caches, keeper=keeper, reader=reader)
+        self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=keeper)
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
@@ -130,61 +117,24 @@ class DittoFSReconciler:
     def _pass(self, subject: Subject, *, first: bool) -> Result:
         instance, report = subject.instance, Report()
         if instance.spec.suspend:
-            in_force = self._inputs_in_force(instance)
-            secrets = _Secrets(in_force, AdminPassword(in_place=True, change_wanted=False), in_force)
+            prepared = self._preparation.look(instance, report)
         else:
-            usable = self._overrides_are_usable(instance, report)
-            secrets = self._secrets(instance, report, config_is_usable=usable)
+            remembered = self._server.remembered_password(instance)
+            prepared = self._preparation.prepare(instance, report, remembered=remembered)
             facts = BuildFacts(
+                config_file=prepared.config_file,
                 shares=subject.declared,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
-                config_file=None if usable else self._config_file_in_force(instance),
                 operator_namespace=self._operator_namespace,
-                pod=secrets.pod,
+                pod=prepared.pod,
             )
             for child in wanted_children(instance, facts):
                 self._children.apply(instance, child, report, first=first)
             self._children.remove_unwanted(instance, report)
         endpoints = self._endpoints(instance, report)
-        server = self._ask_server(instance, endpoints, secrets.admin, report)
-        assessment = self._reporter.tell(subject, report, server, endpoints, secrets.in_force)
+        server = self._ask_server(instance, endpoints, prepared.admin, report)
+        assessment = self._reporter.tell(subject, report, server, endpoints, prepared)
         return self._result(instance, assessment, report)
-
-    def _overrides_are_usable(self, instance: DittoFS, report: Report) -> bool:
-        verdict = judge(instance.spec.config_overrides)
-        report.unknown_settings.extend(verdict.unknown)
-        if verdict.refused:
-            report.config_problems.append(Problem("OverrideRefused", "; ".join(verdict.refused)))
-        return not verdict.refused
-
-    def _config_file_in_force(self, instance: DittoFS) -> str:
-        """The config.yaml that the server has; before there is one, it is what nobody has overridden."""
-        view = self._caches.config_maps.get(child_key(instance, names.config_map(instance.metadata.name)))
-        text = ((view or {}).get("data") or {}).get(names.CONFIG_KEY)
-        return str(text) if text else config_file(instance.without_overrides())
-
-    def _secrets(self, instance: DittoFS, report: Report, *, config_is_usable: bool) -> _Secrets:
-        in_force = self._inputs_in_force(instance)
-        inputs, admin = None, AdminPassword(in_place=False, change_wanted=False)
-        with report.step("Secrets that the pod starts with"):
-            key, consumed = self._keeper.signing_key(instance, report), self._keeper.consumed(instance, report)
-            if key is not None and consumed is not None and config_is_usable:
-                inputs = PodInputs(key.secret, key.key, config_hash(config_file(instance), key.digest, consumed))
-        with report.step("Secret with the admin password"):
-            remembered = self._server.remembered_password(instance)
-            admin = self._keeper.admin_password(instance, report, remembered=remembered)
-        if in_force is None:
-            # A first pod would only wait for a Secret that is not there.
-            return _Secrets(inputs if admin.in_place else None, admin, inputs if admin.in_place else None)
-        if inputs is None:
-            # What runs keeps what it has: a Secret that vanished must not stop it, nor a new pod wait for it in vain.
-            # Stopping needs none.
-            return _Secrets(in_force if instance.spec.replicas == 0 else None, admin, in_force)
-        return _Secrets(inputs, admin, inputs)
-
-    def _inputs_in_force(self, instance: DittoFS) -> PodInputs | None:
-        view = self._caches.stateful_sets.get(child_key(instance, names.stateful_set(instance.metadata.name)))
-        return None if view is None else inputs_in_force(view)
 
     def _endpoints(self, instance: DittoFS, report: Report) -> dict[str, dict[str, Any]]:
         endpoints = {}
@@ -242,9 +192,8 @@ class DittoFSReconciler:
         report = Report()
         kept = settle_keepsakes(instance, self._client, report)
         if report.failures or report.stale:
-            self._reporter.tell(
-                self._subject(view, instance), report, ServerFacts(), {}, self._inputs_in_force(instance)
-            )
+            prepared = self._preparation.look(instance, report)
+            self._reporter.tell(self._subject(view, instance), report, ServerFacts(), {}, prepared)
             return Backoff("; ".join([*report.failures, *report.stale]))
         if not self._finalizer.drop(view):
             return RequeueAfter(STALE_S)

@@ -15,13 +15,13 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
 from reconcilers.api.resources import DITTOFS, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
-from reconcilers.builders.inputs import PodInputs
 from reconcilers.conditions import to_status
 from reconcilers.dittofs.announce import Announcement, deeds, news
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
-from reconcilers.dittofs.facts import ServerFacts, stateful_set_facts
+from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.observe import running_version, unloaded_shares
+from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
 from reconcilers.share.declared import DeclaredShare
@@ -53,11 +53,11 @@ class Reporter:
         report: Report,
         server: ServerFacts,
         endpoints: Mapping[str, Mapping[str, Any]],
-        inputs: PodInputs | None,
+        prepared: Prepared,
     ) -> Assessment:
         """Write the status, then tell people: an event is given once the status that it explains stands."""
         instance, before = subject.instance, self._status.last(subject.view)
-        observed = self._observe(subject, report, server)
+        observed = self._observe(subject, report, server, prepared.database)
         assessment = assess(observed)
         nfs = endpoints.get(names.PortName.NFS)
         nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
@@ -71,9 +71,9 @@ class Reporter:
             "apiReachable": api_reachable(observed),
             "endpoint": nfs_address,
             "endpoints": endpoints,
-            "database": "sqlite",
+            "database": instance.spec.database.kind,
             "version": version,
-            "configHash": inputs.config_hash if inputs else "",
+            "configHash": prepared.in_force.config_hash if prepared.in_force else "",
             "shares": len(subject.declared),
             "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
             "conditions": to_status(
@@ -98,7 +98,7 @@ class Reporter:
         """Drop what was remembered of an object that is gone."""
         self._status.forget(key)
 
-    def _observe(self, subject: Subject, report: Report, server: ServerFacts) -> Observed:
+    def _observe(self, subject: Subject, report: Report, server: ServerFacts, database: DatabaseFacts) -> Observed:
         instance, before = subject.instance, self._status.last(subject.view)
         key = child_key(instance, names.stateful_set(instance.metadata.name))
         ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
@@ -115,6 +115,7 @@ class Reporter:
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
             pod=cached_pod(self._caches, instance),
             server=server,
+            database=database,
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
             badger=instance.spec.metadata.type is MetadataType.BADGER,

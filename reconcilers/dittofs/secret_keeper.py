@@ -18,6 +18,7 @@ from reconcilers.access import ApiClient, Cache
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.consumed import consumed_values
+from reconcilers.builders.inputs import PostgresSource
 from reconcilers.builders.metadata import keepsake
 from reconcilers.builders.secrets import admin_secret, jwt_secret
 from reconcilers.dittofs.facts import Problem
@@ -96,10 +97,10 @@ class SecretKeeper:
             return None
         return SigningKey(name, key, value.digest)
 
-    def consumed(self, instance: DittoFS, report: Report) -> tuple[bytes, ...] | None:
+    def consumed(self, instance: DittoFS, postgres: PostgresSource | None, report: Report) -> tuple[bytes, ...] | None:
         """Digests of the other values that the pod starts with; None, with the problem in `report`, when one lacks."""
         digests = []
-        for consumed in consumed_values(instance):
+        for consumed in consumed_values(instance, postgres):
             try:
                 secret = ObjectKey(instance.metadata.namespace, consumed.secret)
                 value = self._reader.look(secret, consumed.key)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from informers.errors import NotFound
@@ -14,9 +15,9 @@ from informers.recent import Recent
 from informers.resource import ObjectKey, View
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.resources import SECRET
-from reconcilers.secret_data import SecretProblem, decode, version_of
+from reconcilers.secret_data import SecretProblem, decode, no_such_key, version_of
 
-#: Values of which a digest is remembered: two or three an instance.
+#: Secrets of whose values digests are remembered: a few an instance.
 MEMORY_SIZE = 10_000
 
 
@@ -37,7 +38,8 @@ class SecretReader:
         self._client = client
         self._secrets = secrets
         self._lock = threading.Lock()
-        self._known: Recent[tuple[ObjectKey, str], tuple[tuple[str, str], SecretValue | str]] = Recent(MEMORY_SIZE)
+        #: By Secret: the version that was read, and what each of its keys holds.
+        self._known: Recent[ObjectKey, tuple[tuple[str, str], Mapping[str, SecretValue | str]]] = Recent(MEMORY_SIZE)
 
     def look(self, secret: ObjectKey, data_key: str, *, view: View | None = None) -> SecretValue:
         """What is known of the value `data_key` of `secret`; sends a request only after the Secret has changed.
@@ -48,16 +50,18 @@ class SecretReader:
         view = self._secrets.get(secret) if view is None else view
         if view is None:
             with self._lock:
-                self._known.forget((secret, data_key))
+                self._known.forget(secret)
             raise SecretProblem(_absent(secret, data_key))
         version = version_of(view)
         with self._lock:
-            known = self._known.get((secret, data_key))
+            known = self._known.get(secret)
         if known is None or known[0] != version:
             known = self._read(secret, data_key)
             with self._lock:
-                self._known.put((secret, data_key), known)
-        found = known[1]
+                self._known.put(secret, known)
+        found = known[1].get(data_key)
+        if found is None:
+            raise SecretProblem(no_such_key(secret.name, data_key))
         if isinstance(found, str):
             raise SecretProblem(found)
         return found
@@ -70,17 +74,21 @@ class SecretReader:
             raise SecretProblem(_absent(secret, data_key)) from None
         return decode(live, data_key)
 
-    def _read(self, secret: ObjectKey, data_key: str) -> tuple[tuple[str, str], SecretValue | str]:
+    def _read(self, secret: ObjectKey, data_key: str) -> tuple[tuple[str, str], Mapping[str, SecretValue | str]]:
         try:
             live = self._client.get(SECRET, secret)
         except NotFound:
             raise SecretProblem(_absent(secret, data_key)) from None
-        try:
-            text = decode(live, data_key)
-        except SecretProblem as problem:
-            return version_of(live), str(problem)
-        raw = text.encode()
-        return version_of(live), SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
+        return version_of(live), {key: _digested(live, key) for key in live.get("data") or {}}
+
+
+def _digested(secret: View, data_key: str) -> SecretValue | str:
+    try:
+        text = decode(secret, data_key)
+    except SecretProblem as problem:
+        return str(problem)
+    raw = text.encode()
+    return SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
 
 
 def _absent(secret: ObjectKey, data_key: str) -> str:

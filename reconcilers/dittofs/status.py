@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
 from reconcilers.conditions import Condition, all_of, false, true, unknown
-from reconcilers.dittofs.facts import PodFacts, Problem, ServerFacts, ServerState, StatefulSetFacts
+from reconcilers.dittofs.facts import (
+    EMBEDDED,
+    DatabaseFacts,
+    PodFacts,
+    Problem,
+    ServerFacts,
+    ServerState,
+    StatefulSetFacts,
+)
 
 #: Badger opens with caches and write buffers of its own for each share; beyond this many, sqlite carries them better.
 MAX_BADGER_SHARES = 16
@@ -44,6 +52,7 @@ class Observed:
     stateful_set: StatefulSetFacts | None = None
     pod: PodFacts | None = None
     server: ServerFacts = field(default_factory=ServerFacts)
+    database: DatabaseFacts = EMBEDDED
     declared_shares: int = 0
     #: The paths of the declared shares that the server does not serve although they were made on it.
     missing_shares: tuple[str, ...] = ()
@@ -68,7 +77,7 @@ class Assessment:
 
 def assess(observed: Observed) -> Assessment:
     """What `observed` means."""
-    database = true(DittoFSCondition.DATABASE_READY, "Embedded", "the control plane keeps its rows in SQLite")
+    database = _database_ready(observed.database)
     config = _config_ready(observed)
     stateful_set = _stateful_set_ready(observed)
     available = _available(observed, stateful_set)
@@ -113,11 +122,17 @@ PHASES: tuple[tuple[DittoFSPhase, Callable[[Observed, Assessment], bool]], ...] 
     (DittoFSPhase.SUSPENDED, lambda observed, _: observed.suspended),
     (DittoFSPhase.STOPPED, lambda observed, _: _stopped(observed)),
     (DittoFSPhase.FAILED, lambda observed, _: needs_person(observed)),
+    (DittoFSPhase.WAITING_FOR_DATABASE, lambda observed, _: not observed.database.ready and not observed.was_running),
     (DittoFSPhase.RUNNING, lambda _, draft: draft.ready and not draft[DittoFSCondition.DEGRADED].holds),
     (DittoFSPhase.DEGRADED, lambda observed, draft: observed.was_running or draft.ready),
     (DittoFSPhase.PROVISIONING, lambda observed, _: observed.stateful_set is not None),
     (DittoFSPhase.PENDING, lambda _observed, _draft: True),
 )
+
+
+def _database_ready(database: DatabaseFacts) -> Condition:
+    verdict = true if database.ready else false
+    return verdict(DittoFSCondition.DATABASE_READY, database.reason, database.message)
 
 
 def _config_ready(observed: Observed) -> Condition:
@@ -209,6 +224,8 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
         return false(kind, "Suspended", "spec.suspend is true: nothing is changed")
     if stateful_set.reason == "ContainerWaiting":
         return false(kind, "RolloutStuck", stateful_set.message)
+    if observed.stateful_set is None and not observed.database.ready:
+        return true(kind, "WaitingForDatabase", observed.database.message)
     if observed.stateful_set is None and observed.config_problem is not None:
         return false(kind, observed.config_problem.reason, observed.config_problem.message)
     if not stateful_set.holds:

@@ -39,6 +39,7 @@ from reconcilers.api.resources import (
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    POSTGRES_CLUSTER,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -55,6 +56,7 @@ from tests.support.clock import FakeClock
 NAMESPACE = "storage"
 DEMO = ObjectKey(NAMESPACE, "demo")
 CRDS = Path(__file__).parents[2] / "manifests" / "crds"
+DEFINITIONS = Path(__file__).parent / "definitions"
 POLL_S = 30.0
 CRD = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
@@ -118,6 +120,8 @@ class World:
             resource: Store(indexers=_INDEXERS.get(resource), logger=logger) for resource in _WATCHED
         }
         self.sessions = Sessions(clock=clock, transport_factory=self._transport)
+        #: Types that this cluster does not have.
+        self.absent: set[Resource] = {POSTGRES_CLUSTER}
         self.reconciler = self.restarted()
         self.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         for definition in _definitions():
@@ -137,6 +141,7 @@ class World:
                 stateful_sets=self.stores[STATEFUL_SET],
                 services=self.stores[SERVICE],
                 pods=self.stores[POD],
+                postgres_clusters=_OptionalStore(self, POSTGRES_CLUSTER),
             ),
             client=self.operator,
             applier=Applier(self.operator, names.FIELD_MANAGER),
@@ -148,6 +153,11 @@ class World:
         )
         return self.reconciler
 
+    def install_percona(self) -> None:
+        """Percona Operator for PostgreSQL comes to this cluster."""
+        self.create(CRD, yaml.load((DEFINITIONS / "perconapgclusters.yaml").read_text(), Loader=yaml.CSafeLoader))
+        self.absent.discard(POSTGRES_CLUSTER)
+
     # --- what the operator does
 
     def reconcile(self, *, sync: bool = True) -> Result:
@@ -158,6 +168,8 @@ class World:
 
     def sync(self) -> None:
         for resource, store in self.stores.items():
+            if resource in self.absent:
+                continue
             metadata_only = resource == SECRET
             selector = names.MANAGED_SELECTOR if resource in _FILTERED else ""
             page = self.client.list(resource, metadata_only=metadata_only, label_selector=selector)
@@ -278,8 +290,10 @@ class World:
         container = self.get(STATEFUL_SET, "demo")["spec"]["template"]["spec"]["containers"][0]
         environment = {}
         for variable in container["env"]:
-            reference = variable["valueFrom"]["secretKeyRef"]
-            environment[variable["name"]] = self.secret(reference["name"], reference["key"])
+            reference = variable.get("valueFrom", {}).get("secretKeyRef")
+            environment[variable["name"]] = (
+                self.secret(reference["name"], reference["key"]) if reference else variable["value"]
+            )
         self.server = DoubleServer(
             container["args"], environment, resolve=lambda path: self.directory / path.lstrip("/")
         )
@@ -311,6 +325,24 @@ class World:
 
     def _transport(self, base_url: str, *, host: str, clock: Clock) -> Transport:
         return _Network(self, host)
+
+
+@dataclass(frozen=True)
+class _OptionalStore:
+    """What the operator knows of a type that a cluster may lack."""
+
+    world: World
+    resource: Resource
+
+    @property
+    def absent(self) -> bool:
+        return self.resource in self.world.absent
+
+    def get(self, key: ObjectKey) -> View | None:
+        return self.world.stores[self.resource].get(key)
+
+    def by_index(self, index: str, value: str) -> tuple[View, ...]:
+        return self.world.stores[self.resource].by_index(index, value)
 
 
 class _Network:
@@ -357,6 +389,7 @@ _WATCHED = (
     DITTOFS_SHARE,
     *resources.CHILDREN,
     POD,
+    POSTGRES_CLUSTER,
 )
 _FILTERED = frozenset({*resources.CHILDREN, POD} - {SECRET})
 _INDEXERS: Mapping[Resource, Any] = {DITTOFS: DITTOFS_INDEXERS, DITTOFS_SHARE: SHARE_INDEXERS}

@@ -14,6 +14,9 @@ MIN_SECRET_CHARACTERS = 32
 MIN_PASSWORD_BYTES = 8
 MAX_PASSWORD_BYTES = 72
 
+#: Where the double keeps the rows that the real server would keep in PostgreSQL.
+POSTGRES_STAND_IN = "/data/metadata"
+
 #: Go-style durations, in seconds.
 _DURATION_UNITS: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -53,19 +56,31 @@ def load(
     def setting(path: str, default: str) -> str:
         return str(environment.get(f"DITTOFS_{path.upper().replace('.', '_')}") or _at(values, path) or default)
 
-    if setting("database.type", "sqlite") != "sqlite":
-        raise StartFailed("the double of the server knows no database but sqlite")
     secret = environment.get("DITTOFS_CONTROLPLANE_SECRET") or setting("controlplane.jwt.secret", "")
     home = environment.get("HOME") or "/app"
     return ServerConfiguration(
         host=setting("controlplane.host", "127.0.0.1"),
         port=int(setting("controlplane.port", "8080")),
-        database_path=setting("database.sqlite.path", f"{home}/.config/dittofs/controlplane.db"),
+        database_path=_database_path(setting, home),
         secret=secret,
         initial_password=environment.get("DITTOFS_ADMIN_INITIAL_PASSWORD", ""),
         access_token_s=_seconds(setting("controlplane.jwt.access_token_duration", "15m")),
         refresh_token_s=_seconds(setting("controlplane.jwt.refresh_token_duration", "168h")),
     )
+
+
+def _database_path(setting: Callable[[str, str], str], home: str) -> str:
+    match setting("database.type", "sqlite"):
+        case "sqlite":
+            return setting("database.sqlite.path", f"{home}/.config/dittofs/controlplane.db")
+        case "postgres":
+            for field in ("host", "database", "user"):
+                if not setting(f"database.postgres.{field}", ""):
+                    raise StartFailed(f"Error: database.postgres.{field} is required")
+            # No PostgreSQL stands behind the double: the rows lie where they outlive the pod, under another name.
+            return f"{POSTGRES_STAND_IN}/{setting('database.postgres.database', '')}.postgres"
+        case other:
+            raise StartFailed(f"Error: unsupported database type {other!r}")
 
 
 def _config_path(arguments: Sequence[str]) -> str:

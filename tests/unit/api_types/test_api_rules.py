@@ -20,6 +20,7 @@ PORTS = (
     "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
     "change one of them"
 )
+ONE_DATABASE = "exactly one of database.sqlite, database.postgresRef and database.postgresSecretRef must be set"
 GROW = "size can only grow; a volume cannot shrink"
 CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
 
@@ -61,6 +62,8 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
         {"metrics": {"port": 2049}},
+        {"database": {"postgresRef": {"name": "pg"}}},
+        {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
         {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
         {"networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
         _pod(securityContext={}, labels={"example.com/a": "b"}, affinity={"nodeAffinity": {}}),
@@ -86,7 +89,9 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"payload": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
         ({"metadata": {"type": "postgres"}}, 'spec.metadata.type: Unsupported value: "postgres"'),
         ({"payload": {"type": "s3"}}, 'spec.payload.type: Unsupported value: "s3"'),
-        ({"database": {}}, "spec.database.sqlite: Required value"),
+        ({"database": {}}, ONE_DATABASE),
+        ({"database": {"sqlite": {}, "postgresRef": {"name": "pg"}}}, ONE_DATABASE),
+        ({"database": {"postgresRef": {"name": "pg", "sslMode": "disable"}}}, "sslMode: Unsupported value"),
         *((_payload(size=size), SIZE) for size in ("abc", "10GB", "0Gi", "-1Gi", "500m", 5, "")),
         *(({"shutdownTimeout": text}, DURATION) for text in ("30", "1d", "0s", "-5s", "", "99999999h")),
         ({"auth": {"accessTokenDuration": "7d"}}, f'spec.auth.accessTokenDuration: Invalid value: "7d": {DURATION}'),
@@ -189,6 +194,8 @@ def test_a_change_that_can_be_made_is_taken(before: Spec, after: Spec) -> None:
         (_payload(size="60Gi"), _payload(size=None), GROW),
         ({}, {"database": {"sqlite": {"storage": {"size": "1Mi"}}}}, GROW),
         ({}, {"metadata": {"storage": {"size": "1Gi"}}}, GROW),
+        ({}, {"database": {"postgresRef": {"name": "pg"}}}, "the kind of database is fixed"),
+        ({"database": {"postgresRef": {"name": "pg"}}}, {}, "the kind of database is fixed"),
         ({}, _payload(storageClassName="fast"), CLASS),
         (_payload(storageClassName="fast"), {}, CLASS),
         (_payload(storageClassName="fast"), _payload(storageClassName="slow"), CLASS),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.dittofs.facts import PodFacts, Problem, ServerFacts, ServerState, StatefulSetFacts
+from reconcilers.dittofs.facts import DatabaseFacts, PodFacts, Problem, ServerFacts, ServerState, StatefulSetFacts
 from reconcilers.dittofs.status import (
     MAX_BADGER_SHARES,
     Observed,
@@ -39,6 +39,7 @@ LEGACY = replace(NOT_READY, pod=replace(POD, ready=False, waiting_reason="CrashL
 UNREACHABLE = replace(RUNNING, server=ServerFacts(ServerState.UNREACHABLE, "timed out"))
 LOCKED_OUT = replace(RUNNING, server=ServerFacts(ServerState.LOCKED_OUT, "neither password works"))
 REFUSED = replace(RUNNING, server=ServerFacts(ServerState.REFUSED, "403"))
+DATABASE_AWAITED = DatabaseFacts(ready=False, reason="ClusterNotFound", message="create it")
 NO_DATABASE = replace(RUNNING, server=replace(SERVER, health="degraded"))
 SICK_ADAPTER = replace(RUNNING, server=replace(SERVER, adapters=MappingProxyType({"nfs": "unknown"})))
 UNLOADED = replace(RUNNING, missing_shares=tuple(f"/s{n}" for n in range(7)))
@@ -306,6 +307,26 @@ TABLE = {
         (FALSE, "JwtSecretInvalid"),
         (TRUE, "JwtSecretInvalid"),
     ),
+    "waiting for its database": (
+        replace(NEW, database=DATABASE_AWAITED),
+        DittoFSPhase.WAITING_FOR_DATABASE,
+        (TRUE, "Rendered"),
+        (UNKNOWN, "NotCreated"),
+        (UNKNOWN, "NotCreated"),
+        (FALSE, "ClusterNotFound"),
+        (TRUE, "WaitingForDatabase"),
+        (FALSE, "AsDeclared"),
+    ),
+    "running on a database that can't be looked at": (
+        replace(RUNNING, database=DATABASE_AWAITED),
+        DittoFSPhase.DEGRADED,
+        (TRUE, "Rendered"),
+        (TRUE, "Ready"),
+        (TRUE, "ServerHealthy"),
+        (FALSE, "ClusterNotFound"),
+        (FALSE, "Settled"),
+        (FALSE, "AsDeclared"),
+    ),
     "stopping": (
         STOPPING,
         DittoFSPhase.DEGRADED,
@@ -338,7 +359,7 @@ def test_each_state_has_its_phase_and_conditions(case: tuple[object, ...]) -> No
 
     found = [(str(condition.status), str(condition.reason)) for condition in assessment.conditions]
     assert assessment.phase == phase
-    assert found == [(TRUE, "Embedded"), *expected]
+    assert found == [(TRUE if observed.database.ready else FALSE, observed.database.reason), *expected]
 
 
 def test_every_condition_is_present_from_the_first_pass() -> None:

@@ -1,0 +1,103 @@
+"""Gathers what the pod starts with: database, configuration, Secrets; what lacks keeps back the pod alone.
+
+A pod that runs keeps what it started with, whatever vanishes: nothing may stop it, nor make a new one wait in vain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from informers.resource import View
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.builders.config import config_file, config_hash
+from reconcilers.builders.inputs import PodInputs, PostgresSource
+from reconcilers.builders.overrides import judge
+from reconcilers.dittofs.caches import DittoFSCaches
+from reconcilers.dittofs.children import child_key
+from reconcilers.dittofs.database import Databases
+from reconcilers.dittofs.facts import DatabaseFacts, Problem
+from reconcilers.dittofs.observe import inputs_in_force
+from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
+from reconcilers.dittofs.secret_reader import SecretReader
+
+_UNKNOWN_DATABASE = DatabaseFacts(ready=False, reason="NotRead", message="its Secrets can't be read now")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one pass found."""
+
+    #: None: the pod can't be built now, and one that runs is left alone.
+    pod: PodInputs | None
+    #: What the pod has, or will have; None when there is nothing yet.
+    in_force: PodInputs | None
+    config_file: str
+    database: DatabaseFacts
+    admin: AdminPassword
+
+
+class Preparation:
+    """Prepares pods. Safe for many threads, for different instances."""
+
+    def __init__(self, *, caches: DittoFSCaches, keeper: SecretKeeper, reader: SecretReader) -> None:
+        self._caches = caches
+        self._keeper = keeper
+        self._databases = Databases(clusters=caches.postgres_clusters, reader=reader)
+
+    def look(self, instance: DittoFS, report: Report) -> Prepared:
+        """What is there, with nothing changed: for an instance that is suspended or leaving."""
+        in_force = self.in_force(instance)
+        database = self._database(instance, in_force, report)
+        admin = AdminPassword(in_place=True, change_wanted=False)
+        return Prepared(in_force, in_force, self._file_in_force(instance), database, admin)
+
+    def prepare(self, instance: DittoFS, report: Report, *, remembered: str | None) -> Prepared:
+        """See to what the pod needs; what lacks stands in `report`. `remembered`: the password that last worked."""
+        in_force = self.in_force(instance)
+        database = self._database(instance, in_force, report)
+        file, inputs = self._inputs(instance, database.source, report) if database.ready else (None, None)
+        admin = AdminPassword(in_place=False, change_wanted=False)
+        with report.step("Secret with the admin password"):
+            admin = self._keeper.admin_password(instance, report, remembered=remembered)
+        if in_force is not None and inputs is None:
+            # Stopping needs none of what lacks.
+            pod = in_force if instance.spec.replicas == 0 else None
+            return Prepared(pod, in_force, self._file_in_force(instance), database, admin)
+        if in_force is None and not admin.in_place:
+            # A first pod would only wait for a Secret that is not there.
+            inputs = None
+        return Prepared(inputs, inputs, file or self._file_in_force(instance), database, admin)
+
+    def in_force(self, instance: DittoFS) -> PodInputs | None:
+        """What the pod of `instance` starts with at present."""
+        view = self._caches.stateful_sets.get(child_key(instance, names.stateful_set(instance.metadata.name)))
+        return None if view is None else inputs_in_force(view)
+
+    def _database(self, instance: DittoFS, in_force: PodInputs | None, report: Report) -> DatabaseFacts:
+        with report.step("database"):
+            return self._databases.look(instance, in_use=in_force is not None)
+        return _UNKNOWN_DATABASE
+
+    def _inputs(
+        self, instance: DittoFS, postgres: PostgresSource | None, report: Report
+    ) -> tuple[str | None, PodInputs | None]:
+        """The file and what goes with it; None for what can't be had now."""
+        verdict = judge(instance.spec.config_overrides)
+        report.unknown_settings.extend(verdict.unknown)
+        file = None if verdict.refused else config_file(instance, postgres)
+        if verdict.refused:
+            report.config_problems.append(Problem("OverrideRefused", "; ".join(verdict.refused)))
+        with report.step("Secrets that the pod starts with"):
+            key = self._keeper.signing_key(instance, report)
+            consumed = self._keeper.consumed(instance, postgres, report)
+            if key is not None and consumed is not None and file is not None:
+                return file, PodInputs(key.secret, key.key, config_hash(file, key.digest, consumed), postgres)
+        return file, None
+
+    def _file_in_force(self, instance: DittoFS) -> str:
+        """The config.yaml that the server has; before there is one, it is what nobody has overridden."""
+        view: View | None = self._caches.config_maps.get(child_key(instance, names.config_map(instance.metadata.name)))
+        text = ((view or {}).get("data") or {}).get(names.CONFIG_KEY)
+        return str(text) if text else config_file(instance.without_overrides(), None)
