@@ -141,6 +141,9 @@ class Program:
             )
         )
         postgres_clusters = self._informer(resources.POSTGRES_CLUSTER, optional=True)
+        service_monitors = self._informer(
+            resources.SERVICE_MONITOR, label_selector=names.MANAGED_SELECTOR, optional=True
+        )
         credentials = CredentialsSource(self._client, secrets.store)
         poll_interval_s = self._settings.poll_interval
 
@@ -157,6 +160,7 @@ class Program:
                 network_policies=policies.store,
                 pods=pods.store,
                 postgres_clusters=OptionalStore(postgres_clusters),
+                service_monitors=OptionalStore(service_monitors),
             ),
             client=self._client,
             applier=Applier(self._client, names.FIELD_MANAGER),
@@ -171,7 +175,7 @@ class Program:
         dittofs.watch(instances, changed_instance)
         dittofs.watch(secrets, instances_of_secret(instances.store))
         dittofs.watch(postgres_clusters, instances_of_postgres_cluster(instances.store))
-        for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods):
+        for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods, service_monitors):
             dittofs.watch(children, instance_of_child)
 
         share_caches = ShareCaches(instances=instances.store, shares=shares.store)

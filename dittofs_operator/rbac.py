@@ -58,6 +58,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     _to(resources.SERVICE, _OWN, "children: how clients and the operator reach the server"),
     _to(resources.NETWORK_POLICY, _OWN, "a child: which connections the server's pod admits"),
     _to(resources.POSTGRES_CLUSTER, READ, "whether a database is ready; where Percona's operator is installed"),
+    _to(resources.SERVICE_MONITOR, _OWN, "a child, where prometheus-operator is installed: scrapes the server"),
     _to(resources.POD, READ, "why a server does not start, and which image it runs"),
     _to(resources.EVENT, ("create", "patch"), "tells people what changed"),
     Permission("", "events", ("create", "patch"), "the same events for tools that know the older API only"),

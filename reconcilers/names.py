@@ -124,6 +124,7 @@ api_service = ChildName("-api")
 #: The Service of the metrics.
 metrics_service = ChildName("-metrics")
 network_policy = ChildName()
+service_monitor = ChildName()
 
 
 def service_host(service: str, namespace: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from reconcilers.api.common import ApiModel, LocalReference, Port, SecretKeyName
 from reconcilers.api.pod import FreeForm
+from reconcilers.api.scalars import Duration
 from reconcilers.api.schema import atomic_list
 
 
@@ -15,6 +17,26 @@ class TokenReference(LocalReference):
     """A token in a Secret."""
 
     key: Annotated[SecretKeyName, Field(description="Key of the token within the Secret.")] = "token"
+
+
+class ServiceMonitor(ApiModel):
+    """A ServiceMonitor of prometheus-operator."""
+
+    enabled: Annotated[
+        bool,
+        Field(
+            description="Whether the ServiceMonitor `<name>` exists; it comes and goes with prometheus-operator's own "
+            "definition, so that it may be installed later. Only with metrics.enabled."
+        ),
+    ] = False
+    interval: Annotated[Duration, Field(description="How often Prometheus scrapes, such as 30s.")] = "30s"
+    labels: Annotated[
+        Mapping[str, Annotated[str, StringConstraints(max_length=63)]],
+        Field(
+            description="More labels of the ServiceMonitor, by which a Prometheus selects it.",
+            json_schema_extra={"maxProperties": 32},
+        ),
+    ] = Field(default_factory=dict)
 
 
 class Metrics(ApiModel):
@@ -41,6 +63,9 @@ class Metrics(ApiModel):
             "server."
         ),
     ] = None
+    service_monitor: Annotated[ServiceMonitor, Field(description="The ServiceMonitor of prometheus-operator.")] = (
+        ServiceMonitor()
+    )
 
 
 class NetworkPolicy(ApiModel):

@@ -21,6 +21,8 @@ STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 
 #: Percona Operator for PostgreSQL; there only where that is installed.
 POSTGRES_CLUSTER = Resource("pgv2.percona.com", "v2", "perconapgclusters", "PerconaPGCluster")
+#: Of prometheus-operator; there only where that is installed.
+SERVICE_MONITOR = Resource("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
 
 #: The types of a DittoFS' children, as far as the operator itself makes them.
 CHILDREN = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, SERVICE, NETWORK_POLICY)

@@ -16,6 +16,7 @@ from reconcilers.api.resources import (
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
     SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
     STATEFUL_SET,
 )
 from reconcilers.builders.claims import claims
@@ -23,6 +24,7 @@ from reconcilers.builders.config import config_map
 from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.network_policy import network_policy
 from reconcilers.builders.service_account import service_account
+from reconcilers.builders.service_monitor import is_monitored, service_monitor
 from reconcilers.builders.services import parts, services
 from reconcilers.builders.stateful_set import stateful_set
 
@@ -54,6 +56,8 @@ def wanted_children(instance: DittoFS, facts: BuildFacts) -> list[Child]:
     if instance.spec.network_policy.enabled:
         policy = network_policy(instance, operator_namespace=facts.operator_namespace)
         children.append(Child(NETWORK_POLICY, policy))
+    if facts.service_monitors and is_monitored(instance):
+        children.append(Child(SERVICE_MONITOR, service_monitor(instance)))
     if facts.pod is not None:
         children.append(Child(STATEFUL_SET, stateful_set(instance, facts.pod)))
     return children
@@ -65,6 +69,8 @@ def unwanted_children(instance: DittoFS) -> list[tuple[Resource, ObjectKey]]:
     unwanted = [(SERVICE, part.service_name) for part in parts(instance) if not part.enabled]
     if not instance.spec.network_policy.enabled:
         unwanted.append((NETWORK_POLICY, names.network_policy(name)))
+    if not is_monitored(instance):
+        unwanted.append((SERVICE_MONITOR, names.service_monitor(name)))
     if instance.spec.pod.service_account_name:
         unwanted.append((SERVICE_ACCOUNT, names.service_account(name)))
     return [(resource, ObjectKey(namespace, child)) for resource, child in unwanted]

@@ -51,6 +51,8 @@ class BuildFacts:
     claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))
     #: The text of config.yaml to keep; None: as the specification and `pod` say.
     config_file: str | None = None
+    #: Whether the cluster knows ServiceMonitors.
+    service_monitors: bool = False
     #: Where the operator runs; empty: outside of the cluster.
     operator_namespace: str = ""
     #: None: the pod can't be built now, and one that runs is left alone.

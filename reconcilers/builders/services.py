@@ -57,7 +57,7 @@ def _headless(instance: DittoFS) -> Manifest:
     manifest["spec"] = {
         "clusterIP": "None",
         "selector": names.selector_labels(instance.metadata.name),
-        "ports": [_port(part, part.container_port) for part in parts(instance) if part.enabled],
+        "ports": [_port(part, part.container_port) for part in adapter_parts(instance) if part.enabled],
     }
     return manifest
 

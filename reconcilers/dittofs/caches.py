@@ -18,6 +18,7 @@ from reconcilers.api.resources import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
     STATEFUL_SET,
 )
 
@@ -46,6 +47,7 @@ class DittoFSCaches:
     network_policies: Cache
     pods: Cache
     postgres_clusters: OptionalCache
+    service_monitors: OptionalCache
 
     def of(self, resource: Resource) -> Cache:
         """The cache of the children of type `resource`."""
@@ -57,6 +59,7 @@ class DittoFSCaches:
             SECRET: self.secrets,
             SERVICE: self.services,
             SERVICE_ACCOUNT: self.service_accounts,
+            SERVICE_MONITOR: self.service_monitors,
             STATEFUL_SET: self.stateful_sets,
         }[resource]
 

@@ -125,6 +125,7 @@ class DittoFSReconciler:
                 config_file=prepared.config_file,
                 shares=subject.declared,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
+                service_monitors=not self._caches.service_monitors.absent,
                 operator_namespace=self._operator_namespace,
                 pod=prepared.pod,
             )

@@ -43,6 +43,7 @@ from reconcilers.api.resources import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
     STATEFUL_SET,
 )
 from reconcilers.dittofs.caches import DITTOFS_INDEXERS, DittoFSCaches
@@ -121,7 +122,7 @@ class World:
         }
         self.sessions = Sessions(clock=clock, transport_factory=self._transport)
         #: Types that this cluster does not have.
-        self.absent: set[Resource] = {POSTGRES_CLUSTER}
+        self.absent: set[Resource] = {POSTGRES_CLUSTER, SERVICE_MONITOR}
         self.reconciler = self.restarted()
         self.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         for definition in _definitions():
@@ -142,6 +143,7 @@ class World:
                 services=self.stores[SERVICE],
                 pods=self.stores[POD],
                 postgres_clusters=_OptionalStore(self, POSTGRES_CLUSTER),
+                service_monitors=_OptionalStore(self, SERVICE_MONITOR),
             ),
             client=self.operator,
             applier=Applier(self.operator, names.FIELD_MANAGER),
@@ -153,10 +155,11 @@ class World:
         )
         return self.reconciler
 
-    def install_percona(self) -> None:
-        """Percona Operator for PostgreSQL comes to this cluster."""
-        self.create(CRD, yaml.load((DEFINITIONS / "perconapgclusters.yaml").read_text(), Loader=yaml.CSafeLoader))
-        self.absent.discard(POSTGRES_CLUSTER)
+    def install(self, resource: Resource) -> None:
+        """Somebody else's operator brings a type to this cluster."""
+        definition = yaml.load((DEFINITIONS / f"{resource.plural}.yaml").read_text(), Loader=yaml.CSafeLoader)
+        self.create(CRD, definition)
+        self.absent.discard(resource)
 
     # --- what the operator does
 
@@ -390,6 +393,7 @@ _WATCHED = (
     *resources.CHILDREN,
     POD,
     POSTGRES_CLUSTER,
+    SERVICE_MONITOR,
 )
-_FILTERED = frozenset({*resources.CHILDREN, POD} - {SECRET})
+_FILTERED = frozenset({*resources.CHILDREN, SERVICE_MONITOR, POD} - {SECRET})
 _INDEXERS: Mapping[Resource, Any] = {DITTOFS: DITTOFS_INDEXERS, DITTOFS_SHARE: SHARE_INDEXERS}

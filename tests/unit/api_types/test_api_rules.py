@@ -274,7 +274,12 @@ def test_the_bare_dittofs_is_completed_by_the_contracts_defaults() -> None:
         },
         "auth": {"accessTokenDuration": "15m", "refreshTokenDuration": "168h"},
         "logging": {"level": "INFO", "format": "json"},
-        "metrics": {"enabled": False, "port": 9090, "path": "/metrics"},
+        "metrics": {
+            "enabled": False,
+            "port": 9090,
+            "path": "/metrics",
+            "serviceMonitor": {"enabled": False, "interval": "30s"},
+        },
         "networkPolicy": {"enabled": True},
         "shutdownTimeout": "30s",
         "volumeRetention": "Retain",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,7 @@ import yaml
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.builders import secrets
 from reconcilers.builders.children import Child, wanted_children
-from reconcilers.builders.inputs import BuildFacts, ObservedClaim, PodInputs
+from reconcilers.builders.inputs import BuildFacts, ObservedClaim, PodInputs, PostgresSource
 from reconcilers.share.declared import DeclaredShare
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dittofs"
@@ -140,10 +141,20 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
     ),
     "exposed": (
         {
-            "metrics": {"enabled": True, "port": 9100, "path": "/m", "tokenSecretRef": {"name": "scrape"}},
+            "metrics": {
+                "enabled": True,
+                "port": 9100,
+                "path": "/m",
+                "tokenSecretRef": {"name": "scrape"},
+                "serviceMonitor": {"enabled": True},
+            },
             "networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
         },
-        BuildFacts(pod=INPUTS, operator_namespace="dittofs-system"),
+        BuildFacts(pod=INPUTS, operator_namespace="dittofs-system", service_monitors=True),
+    ),
+    "postgres": (
+        {"database": {"postgresRef": {"name": "pg"}}},
+        BuildFacts(pod=replace(INPUTS, postgres=PostgresSource("pg-pguser-dittofs", "pg-cluster-cert"))),
     ),
     "open": ({"networkPolicy": {"enabled": False}}, BuildFacts(pod=INPUTS)),
 }

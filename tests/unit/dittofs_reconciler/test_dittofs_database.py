@@ -29,7 +29,7 @@ def set_state(world: World, state: str) -> None:
 
 
 def everything(world: World) -> None:
-    world.install_percona()
+    world.install(POSTGRES_CLUSTER)
     cluster(world, "ready")
     world.create_secret("pg-pguser-dittofs", **LOGIN)
     world.create_secret("pg-cluster-cert", **{"ca.crt": "authority"})
@@ -61,7 +61,7 @@ def test_each_thing_that_is_awaited_is_named_in_turn_and_the_rest_goes_on(world:
     assert world.exists(PERSISTENT_VOLUME_CLAIM, "demo-payload")
     assert not world.exists(STATEFUL_SET, "demo")
 
-    world.install_percona()
+    world.install(POSTGRES_CLUSTER)
     world.reconcile()
     assert world.condition("DatabaseReady") == ("False", "ClusterNotFound")
 
@@ -111,7 +111,7 @@ def test_the_server_gets_the_login_as_variables_and_of_the_certificate_the_autho
 
 
 def test_a_user_with_a_secret_of_its_own_is_followed(world: World) -> None:
-    world.install_percona()
+    world.install(POSTGRES_CLUSTER)
     cluster(world, "ready", users=[{"name": "dittofs", "secretName": "mine"}])
     world.create_secret("mine", **LOGIN)
 

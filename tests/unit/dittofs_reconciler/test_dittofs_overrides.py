@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import yaml
 
-from reconcilers.api.resources import CONFIG_MAP, NETWORK_POLICY, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    NETWORK_POLICY,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
+    STATEFUL_SET,
+)
 from tests.support.dittofs_world import World
 
 
@@ -77,3 +84,19 @@ def test_parts_that_are_switched_off_have_no_object(world: World) -> None:
     assert not world.exists(SERVICE, "demo-metrics")
     assert not world.exists(NETWORK_POLICY, "demo")
     assert not world.exists(SERVICE_ACCOUNT, "demo")
+
+
+def test_the_service_monitor_comes_and_goes_with_its_type_and_its_switch(world: World) -> None:
+    monitored = {"enabled": True, "serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}
+    world.run(metrics=monitored)
+    assert world.status["ready"] is True
+
+    world.install(SERVICE_MONITOR)
+    world.reconcile()
+    live = world.get(SERVICE_MONITOR, "demo")
+    assert live["metadata"]["labels"]["release"] == "p"
+    assert live["spec"]["endpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "30s"}]
+
+    world.change_spec(metrics={"serviceMonitor": {"enabled": False}})
+    world.reconcile()
+    assert not world.exists(SERVICE_MONITOR, "demo")
