@@ -121,9 +121,10 @@ class Controller:
         def handle(event: Event) -> None:
             run = self._run
             if run is not None and run.synced:
-                _enqueue(run.queue, source, mapper, event)
+                queued = _enqueue(run.queue, source, mapper, event)
                 for key in run.own_writes.saw(source.scope.resource, ObjectKey.of(states(event)[-1])):
-                    run.queue.add(key, cause="own writes seen", priority=LOW_PRIORITY)
+                    if key not in queued:
+                        run.queue.add(key, cause="own writes seen", priority=LOW_PRIORITY)
 
         registration = source.add_handler(handle, name=self.name)
         self._watches.append(_Watch(source, mapper, registration))
@@ -229,7 +230,10 @@ class Controller:
                 self._changed.notify_all()
 
 
-def _enqueue(queue: WorkQueue[ObjectKey], source: Source, mapper: Mapper, event: Event) -> None:
-    priority = 0 if is_live(event) else LOW_PRIORITY
-    for key in mapper(event):
-        queue.add(key, cause=Change(source.scope.resource, event), priority=priority)
+def _enqueue(queue: WorkQueue[ObjectKey], source: Source, mapper: Mapper, event: Event) -> tuple[ObjectKey, ...]:
+    keys = tuple(mapper(event))
+    if keys:
+        cause, priority = Change(source.scope.resource, event), 0 if is_live(event) else LOW_PRIORITY
+        for key in keys:
+            queue.add(key, cause=cause, priority=priority)
+    return keys

@@ -1,158 +1,18 @@
-"""How a controller treats keys, results and failures (controller-layer.md 1.8, T101..T109)."""
+"""How a controller treats keys, results and failures."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytest
-import structlog
-from prometheus_client import CollectorRegistry
-from structlog.contextvars import merge_contextvars
-from structlog.testing import LogCapture
 
-from informers.controller import Controller, SyncTimeout
+from informers.controller import SyncTimeout
 from informers.errors import Unreachable
-from informers.event import Added, Deleted, Event, Updated
-from informers.listwatch import Scope
-from informers.mapper import own_key
-from informers.metrics import Metrics
-from informers.ratelimit import ItemExponential
-from informers.resource import ObjectKey, Resource, View
+from informers.event import Added, Deleted, Updated
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
-from informers.workqueue import WorkQueue
-from tests.support.clock import FakeClock
-
-THINGS = Resource(group="demo.io", version="v1", plural="things", kind="Thing")
-A, B = ObjectKey("default", "a"), ObjectKey("default", "b")
-
-
-def thing(name: str, version: str = "1", **fields: Any) -> View:
-    return {"metadata": {"namespace": "default", "name": name, "resourceVersion": version}, **fields}
-
-
-class Handler:
-    def __init__(self, call: Callable[[Event], None]) -> None:
-        self.call = call
-        self.has_synced = False
-
-
-class FakeSource:
-    """An informer whose events and sync state the test decides."""
-
-    scope = Scope(THINGS)
-    resource_version = ""
-
-    def __init__(self, *objects: View, synced: bool = True) -> None:
-        self.objects = list(objects)
-        self.handlers: list[Handler] = []
-        self._synced = synced
-
-    @property
-    def store(self) -> FakeSource:
-        return self
-
-    def list(self, namespace: str = "") -> Iterable[View]:
-        return list(self.objects)
-
-    def version_of(self, namespace: str) -> str:
-        return self.resource_version
-
-    def peek(self, key: ObjectKey) -> View | None:
-        return next((view for view in self.objects if ObjectKey.of(view) == key), None)
-
-    def add_handler(self, handler: Callable[[Event], None], *, name: str) -> Handler:
-        self.handlers.append(Handler(handler))
-        self.handlers[-1].has_synced = self._synced
-        return self.handlers[-1]
-
-    def emit(self, event: Event) -> None:
-        for handler in self.handlers:
-            handler.call(event)
-
-
-class Script:
-    """A reconciler that does what the test says, and counts how many passes of a key run at once."""
-
-    def __init__(self, *results: Result | BaseException | None) -> None:
-        self.results = list(results)
-        self.keys: list[ObjectKey] = []
-        self.overlaps = 0
-        self.entered = threading.Semaphore(0)
-        self.blocked: threading.Event | None = None
-        self._in_work: set[ObjectKey] = set()
-
-    def reconcile(self, key: ObjectKey) -> Result:
-        self.overlaps += key in self._in_work
-        self._in_work.add(key)
-        self.keys.append(key)
-        self.entered.release()
-        if self.blocked is not None:
-            assert self.blocked.wait(20)
-        self._in_work.discard(key)
-        result = self.results.pop(0) if self.results else Done()
-        if isinstance(result, BaseException):
-            raise result
-        return result  # type: ignore[return-value] # None stands for a reconciler that breaks its contract
-
-    def wait_for_passes(self, count: int) -> None:
-        for _ in range(count):
-            assert self.entered.acquire(timeout=20)
-
-
-class World:
-    """A controller with everything it is given."""
-
-    def __init__(self, script: Script, *sources: FakeSource, workers: int = 1, sync_timeout_s: float = 120) -> None:
-        self.clock = FakeClock()
-        self.registry = CollectorRegistry()
-        self.script = script
-        self.log = LogCapture()
-        self.controller = Controller(
-            name="things",
-            reconciler=script,
-            clock=self.clock,
-            metrics=Metrics(self.registry),
-            logger=structlog.wrap_logger(None, processors=[merge_contextvars, self.log]),
-            workers=workers,
-            limiter=lambda _clock: ItemExponential(base_s=1),
-            sync_timeout_s=sync_timeout_s,
-        )
-        for source in sources:
-            self.controller.watch(source, own_key)
-
-    def idle(self, workers: int = 1) -> None:
-        """All workers wait for keys."""
-        self.clock.until_waiting(workers, condition=self.queue._ready)
-
-    def failures(self, key: ObjectKey = A) -> int:
-        return self.queue.failures(key)
-
-    @property
-    def queue(self) -> WorkQueue[ObjectKey]:
-        assert self.controller._run is not None
-        return self.controller._run.queue
-
-    def metric(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"controller_runtime_{name}", {"controller": "things", **labels})
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        return [dict(entry) for entry in self.log.entries if entry["event"] == event]
-
-
-def started(script: Script, *sources: FakeSource, workers: int = 1) -> World:
-    world = World(script, *sources, workers=workers)
-    world.controller.start()
-    return world
-
-
-def one_pass(result: Result | BaseException | None) -> World:
-    """A world after exactly one pass of A that ended with `result`."""
-    world = started(Script(result), FakeSource(thing("a")))
-    world.script.wait_for_passes(1)
-    world.idle()
-    return world
+from tests.support.controller_world import THING_A as A
+from tests.support.controller_world import THING_B as B
+from tests.support.controller_world import FakeSource, Script, World, one_pass, started, thing
 
 
 def test_t104_nothing_is_reconciled_before_all_handlers_have_seen_the_initial_objects() -> None:
@@ -225,9 +85,9 @@ def test_t105_each_result_has_its_counter_its_back_off_and_its_next_pass(
 ) -> None:
     world = one_pass(result)
 
-    assert world.metric("reconcile_total", result=label) == 1
-    assert world.metric("reconcile_errors_total") == (1 if label == "error" else 0)
-    assert world.metric("reconcile_time_seconds_count") == 1
+    assert world.metric("runtime_reconcile_total", result=label) == 1
+    assert world.metric("runtime_reconcile_errors_total") == (1 if label == "error" else 0)
+    assert world.metric("runtime_reconcile_time_seconds_count") == 1
     assert world.failures() == failures
     if next_after_s is None:
         world.clock.advance(5)
@@ -250,7 +110,7 @@ def test_t105_terminal_counts_as_terminal_and_keeps_earlier_failures() -> None:
     world.idle()
 
     assert world.failures() == 1
-    assert world.metric("terminal_reconcile_errors_total") == 1
+    assert world.metric("runtime_terminal_reconcile_errors_total") == 1
 
 
 @pytest.mark.parametrize(
@@ -259,7 +119,7 @@ def test_t105_terminal_counts_as_terminal_and_keeps_earlier_failures() -> None:
 def test_t101_an_exception_is_logged_with_traceback_counted_and_survived(error: Exception, panics: int) -> None:
     world = one_pass(error)
 
-    assert world.metric("reconcile_panics_total") == panics
+    assert world.metric("runtime_reconcile_panics_total") == panics
     assert [line["exc_info"] for line in world.lines("reconcile raised")] == [True]
     world.controller.enqueue(B)
     world.script.wait_for_passes(1)
@@ -306,7 +166,7 @@ def test_a_key_is_never_reconciled_twice_at_once_whatever_the_number_of_workers(
     source.emit(Added(thing("a")))
     source.emit(Added(thing("b")))
     script.wait_for_passes(2)
-    assert world.metric("active_workers") == 2
+    assert world.metric("runtime_active_workers") == 2
     for _ in range(5):
         source.emit(Updated(thing("a"), thing("a")))
     world.idle(2)
@@ -317,7 +177,7 @@ def test_a_key_is_never_reconciled_twice_at_once_whatever_the_number_of_workers(
 
     assert script.overlaps == 0
     assert sorted(script.keys) == [A, A, B]
-    assert (world.metric("active_workers"), world.metric("max_concurrent_reconciles")) == (0, 4)
+    assert (world.metric("runtime_active_workers"), world.metric("runtime_max_concurrent_reconciles")) == (0, 4)
 
 
 def test_a_pass_logs_its_key_its_id_and_why_it_runs() -> None:
