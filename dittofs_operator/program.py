@@ -170,6 +170,7 @@ class Program:
             clock=self._clock,
             operator_namespace=self._settings.namespace or self._connection.namespace,
             poll_interval_s=poll_interval_s,
+            deep_poll_interval_s=self._settings.deep_poll_interval,
         )
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     dittofs_workers: int = Field(4, ge=1, le=100, description="DittoFS objects reconciled at the same time")
     share_workers: int = Field(4, ge=1, le=100, description="DittoFSShare objects reconciled at the same time")
     poll_interval: Seconds = Field(30.0, description="how often each server is compared with its objects")
+    deep_poll_interval: Seconds = Field(
+        300.0, description="how often what takes a call for each part (users, groups) is compared"
+    )
     metrics_address: str = Field(":8080", description="address of /metrics; 0 switches it off")
     health_address: str = Field(":8081", description="address of /healthz and /readyz; 0 switches it off")
     graceful_timeout: Seconds = Field(30.0, description="how long running work may finish when asked to stop")

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from reconcilers.api import resources
+from reconcilers.api.accounts import Groups, Users
 from reconcilers.api.adapters import Adapters
 from reconcilers.api.common import INSTANCE_NAME_RULES, ApiModel, CustomResource, LocalReference, SecretKeyName
 from reconcilers.api.database import Database, SqliteDatabase
@@ -178,6 +179,8 @@ class DittoFSSpec(ApiModel):
         Adapters()
     )
     auth: Annotated[Auth, Field(description="Credentials and tokens of the server's REST API.")] = Auth()
+    users: Users = ()
+    groups: Groups = ()
     logging: Annotated[Logging, Field(description="What the server logs to its standard output.")] = Logging()
     metrics: Annotated[Metrics, Field(description="The server's metrics for Prometheus.")] = Metrics()
     network_policy: Annotated[

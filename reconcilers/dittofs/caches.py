@@ -74,6 +74,7 @@ def referenced_secrets(instance: View) -> tuple[str, ...]:
         auth.get("adminSecretRef"),
         auth.get("jwtSecretRef"),
         metrics.get("tokenSecretRef"),
+        *(user.get("passwordSecretRef") for user in spec.get("users") or ()),
         *((variable.get("valueFrom") or {}).get("secretKeyRef") for variable in pod.get("extraEnv") or ()),
     )
     namespace = str(instance["metadata"].get("namespace") or "")

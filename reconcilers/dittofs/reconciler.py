@@ -26,6 +26,7 @@ from reconcilers.api.resources import DITTOFS, SERVICE
 from reconcilers.builders.children import wanted_children
 from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.services import adapter_parts
+from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
@@ -45,6 +46,7 @@ from reconcilers.share.caches import BY_INSTANCE, instance_index_value
 from reconcilers.share.declared import declared_shares
 
 POLL_INTERVAL_S = 30.0
+DEEP_POLL_INTERVAL_S = 300.0
 #: How soon to look again at a server whose pod is ready but that does not serve yet; it grows up to the poll interval.
 FIRST_LOOK_S = 1.0
 LOOK_GROWTH = 1.5
@@ -58,8 +60,8 @@ _log = structlog.get_logger(__name__)
 class DittoFSReconciler:
     """Reconciles DittoFS objects.
 
-    `poll_interval_s`: how often a server is asked how it is; `operator_namespace`: where the operator runs, empty when
-    that is outside of the cluster.
+    `poll_interval_s`: how often a server is asked how it is, `deep_poll_interval_s`: about its accounts;
+    `operator_namespace`: where the operator runs, empty when that is outside of the cluster.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class DittoFSReconciler:
         clock: Clock,
         operator_namespace: str = "",
         poll_interval_s: float = POLL_INTERVAL_S,
+        deep_poll_interval_s: float = DEEP_POLL_INTERVAL_S,
     ) -> None:
         self._caches = caches
         self._client = client
@@ -85,7 +88,13 @@ class DittoFSReconciler:
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
         self._preparation = Preparation(caches=caches, keeper=keeper, reader=reader)
-        self._server = ServerSettings(client=client, sessions=sessions, credentials=credentials, keeper=keeper)
+        self._server = ServerSettings(
+            client=client,
+            sessions=sessions,
+            credentials=credentials,
+            keeper=keeper,
+            accounts=Accounts(reader=reader, clock=clock, interval_s=deep_poll_interval_s),
+        )
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}

@@ -154,7 +154,7 @@ class SecretKeeper:
             return None
         try:
             value = self._reader.look(ObjectKey(instance.metadata.namespace, reference.name), reference.password_key)
-            _check_password(value, reference.name, reference.password_key)
+            check_password(value, reference.name, reference.password_key)
         except SecretProblem as problem:
             report.config_problems.append(Problem(ADMIN_SECRET_INVALID, str(problem)))
             return None
@@ -215,7 +215,8 @@ def _check_signing_key(value: SecretValue, secret: str, key: str) -> None:
         )
 
 
-def _check_password(value: SecretValue, secret: str, key: str) -> None:
+def check_password(value: SecretValue, secret: str, key: str) -> None:
+    """Raises SecretProblem unless the server can take the value as a password."""
     if not MIN_PASSWORD_BYTES <= value.length_bytes <= MAX_PASSWORD_BYTES:
         raise SecretProblem(
             f'Secret "{secret}" has {value.length_bytes} bytes under "{key}", a password needs {MIN_PASSWORD_BYTES} '

@@ -15,6 +15,7 @@ from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.secrets import encoded
+from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
@@ -60,11 +61,13 @@ class ServerSettings:
         sessions: Sessions,
         credentials: CredentialsSource,
         keeper: SecretKeeper,
+        accounts: Accounts,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._credentials = credentials
         self._keeper = keeper
+        self._accounts = accounts
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -78,6 +81,7 @@ class ServerSettings:
         self._sessions.forget(instance)
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
+        self._accounts.forget(uid)
 
     def look(
         self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
@@ -117,6 +121,8 @@ class ServerSettings:
             if visit.change_password and visit.change:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
+        if visit.change:
+            self._accounts.settle(visit.instance, session, health.started_at, visit.report)
         return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:

@@ -41,6 +41,8 @@ class Observed:
     was_running: bool = False
     #: What keeps the pod from its wanted configuration; None: nothing.
     config_problem: Problem | None = None
+    #: Users and groups that the server can't have as declared, each with the reason.
+    account_problems: tuple[str, ...] = ()
     #: Keys of configOverrides that the server passes over in silence.
     unknown_settings: tuple[str, ...] = ()
     #: Children whose name belongs to an object that is not ours, as `Service demo-nfs`.
@@ -249,6 +251,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if _legacy_layout(observed) else ""),
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
+        ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
     )

@@ -7,30 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Any
 
+from reconcilers.server.account_calls import AccountCalls
+from reconcilers.server.calls import API, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
 from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, ShareNfsConfig, Store
 
-API = "/api/v1"
 
-
-class Caller(Protocol):
-    """Sends one request, with or without a login."""
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
-        """The decoded answer to an authenticated request."""
-
-    def call_openly(self, method: str, path: str) -> object:
-        """The decoded answer to a request that needs no login."""
-
-
-class ServerClient:
+class ServerClient(AccountCalls):
     """The calls; every one raises a `ServerError` (see `reconcilers.server.errors`) when it fails."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
 
     def health(self) -> Health:
         """Whether the process runs and reaches its database. Needs no login."""
@@ -49,15 +35,15 @@ class ServerClient:
 
     def adapters(self) -> tuple[Adapter, ...]:
         """Every protocol listener."""
-        return _list(self._caller.call("GET", f"{API}/adapters"), Adapter.parse)
+        return rows_of(self._caller.call("GET", f"{API}/adapters"), Adapter.parse)
 
     def adapter(self, adapter_type: str) -> Adapter:
         """The listener for `adapter_type` (`nfs` or `smb`)."""
-        return Adapter.parse(self._caller.call("GET", _path("adapters", adapter_type)))
+        return Adapter.parse(self._caller.call("GET", path_of("adapters", adapter_type)))
 
     def adapter_status(self, adapter_type: str) -> HealthReport:
         """The health of a listener, up to 5 s old: right after a change it may still be the one before."""
-        return HealthReport.parse(self._caller.call("GET", _path("adapters", adapter_type, "status")))
+        return HealthReport.parse(self._caller.call("GET", path_of("adapters", adapter_type, "status")))
 
     def put_adapter(self, adapter_type: str, *, enabled: bool, port: int) -> Adapter:
         """Turn a listener on or off and set its port; gives what the server has afterwards.
@@ -65,14 +51,14 @@ class ServerClient:
         Stopping one can outlast the server's own write timeout, which cuts the answer off: then it is read again.
         """
         try:
-            answer = self._caller.call("PUT", _path("adapters", adapter_type), {"enabled": enabled, "port": port})
+            answer = self._caller.call("PUT", path_of("adapters", adapter_type), {"enabled": enabled, "port": port})
         except ServerUnreachable:
             return self.adapter(adapter_type)
         return Adapter.parse(answer)
 
     def metadata_store(self, name: str) -> Store | None:
         """The metadata store with this name or id, None when there is none."""
-        return self._found(_path("store", "metadata", name), Store.parse)
+        return self._found(path_of("store", "metadata", name), Store.parse)
 
     def create_metadata_store(self, name: str, *, store_type: str, config: Mapping[str, Any]) -> Store:
         """Create a metadata store. Look it up first: a second create of a badger store is a 400, not a 409."""
@@ -81,7 +67,7 @@ class ServerClient:
 
     def local_store(self, name: str) -> Store | None:
         """The local block store with this name or id, None when there is none."""
-        return self._found(_path("store", "block", "local", name), Store.parse)
+        return self._found(path_of("store", "block", "local", name), Store.parse)
 
     def create_local_store(self, name: str, *, store_type: str, config: Mapping[str, Any]) -> Store:
         """Create a local block store; one that somebody else created meanwhile is given as it is."""
@@ -96,15 +82,15 @@ class ServerClient:
 
     def shares(self) -> tuple[Share, ...]:
         """Every share, with its health."""
-        return _list(self._caller.call("GET", f"{API}/shares"), Share.parse)
+        return rows_of(self._caller.call("GET", f"{API}/shares"), Share.parse)
 
     def share(self, name: str) -> Share | None:
         """The share with this name, None when there is none."""
-        return self._found(_path("shares", share_segment(name)), Share.parse)
+        return self._found(path_of("shares", share_segment(name)), Share.parse)
 
     def share_status(self, name: str) -> HealthReport:
         """The health of a share; `unknown` when the server could not load it."""
-        return HealthReport.parse(self._caller.call("GET", _path("shares", share_segment(name), "status")))
+        return HealthReport.parse(self._caller.call("GET", path_of("shares", share_segment(name), "status")))
 
     def create_share(self, name: str, *, metadata_store: str, local_store: str, fields: Mapping[str, Any]) -> Share:
         """Create a share on two stores (by name). Success does not mean that it works: read `share_status`.
@@ -116,23 +102,23 @@ class ServerClient:
 
     def update_share(self, name: str, *, fields: Mapping[str, Any]) -> Share:
         """Change the given fields of a share and leave the others."""
-        return Share.parse(self._caller.call("PUT", _path("shares", share_segment(name)), fields))
+        return Share.parse(self._caller.call("PUT", path_of("shares", share_segment(name)), fields))
 
     def enable_share(self, name: str) -> Share:
         """Let clients in again. NotFound also when the share is there but not loaded."""
-        return Share.parse(self._caller.call("POST", _path("shares", share_segment(name), "enable")))
+        return Share.parse(self._caller.call("POST", path_of("shares", share_segment(name), "enable")))
 
     def disable_share(self, name: str) -> Share:
         """Keep clients out; data stays. NotFound also when the share is there but not loaded."""
-        return Share.parse(self._caller.call("POST", _path("shares", share_segment(name), "disable")))
+        return Share.parse(self._caller.call("POST", path_of("shares", share_segment(name), "disable")))
 
     def share_nfs_config(self, name: str) -> ShareNfsConfig:
         """How a share is exported over NFS."""
-        return ShareNfsConfig.parse(self._caller.call("GET", _path("shares", share_segment(name), *_NFS_CONFIG)))
+        return ShareNfsConfig.parse(self._caller.call("GET", path_of("shares", share_segment(name), *_NFS_CONFIG)))
 
     def patch_share_nfs_config(self, name: str, *, squash: str) -> ShareNfsConfig:
         """Change whom NFS clients of a share act as; live."""
-        path = _path("shares", share_segment(name), *_NFS_CONFIG)
+        path = path_of("shares", share_segment(name), *_NFS_CONFIG)
         return ShareNfsConfig.parse(self._caller.call("PATCH", path, {"squash": squash}))
 
     def _found(self, path: str, parse: Callable[[object], Row]) -> Row | None:
@@ -148,15 +134,3 @@ def share_segment(name: str) -> str:
 
 
 _NFS_CONFIG = ("adapters", "nfs", "config")
-
-
-def _path(*segments: str) -> str:
-    return "/".join((API, *(quote(segment, safe="") for segment in segments)))
-
-
-def _list(answer: object, parse: Callable[[object], Row]) -> tuple[Row, ...]:
-    if answer is None:  # an empty list may come as `null`
-        return ()
-    if not isinstance(answer, list):
-        raise ServerUnreachable("the answer is no list: is it a DittoFS server of a known version?")
-    return tuple(parse(row) for row in answer)

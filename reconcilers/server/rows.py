@@ -59,6 +59,48 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A group; `gid` is 0 when it has none."""
+
+    name: str
+    gid: int
+
+    @classmethod
+    def parse(cls, data: object) -> GroupRow:
+        """From a group row."""
+        row = _object(data, "group")
+        return cls(_required(row, "name", "group"), _number(row, "gid"))
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user; what is not set is 0 or empty."""
+
+    name: str
+    role: str
+    uid: int
+    gid: int
+    groups: frozenset[str]
+    display_name: str
+    enabled: bool
+
+    @classmethod
+    def parse(cls, data: object) -> UserRow:
+        """From a user row."""
+        row = _object(data, "user")
+        groups = row.get("groups")
+        return cls(
+            name=_required(row, "username", "user"),
+            role=_text(row, "role"),
+            uid=_number(row, "uid"),
+            gid=_number(row, "gid"),
+            groups=frozenset(str(group) for group in groups) if isinstance(groups, list) else frozenset(),
+            display_name=_text(row, "display_name"),
+            enabled=bool(row.get("enabled")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """A protocol listener. `running` does not mean that the port is bound: `health` does."""
 

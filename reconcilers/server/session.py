@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from informers.clock import Clock
 from informers.gate import WriteGate
 from informers.resource import ObjectKey
-from reconcilers.server.client import API, ServerClient
+from reconcilers.server.calls import API
+from reconcilers.server.client import ServerClient
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, reaction
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.rows import Tokens
@@ -113,9 +114,9 @@ class _LoggedIn:
         self._tokens: Tokens | None = None
         self._renew_at = 0.0
 
-    def call_openly(self, method: str, path: str) -> object:
-        """A request that needs no login."""
-        return self._transport.call(method, path)
+    def call_openly(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
+        """A request that needs no login, and changes nothing."""
+        return self._transport.call(method, path, body)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
         """A request under the login; on a 401 it logs in again and repeats it once.

@@ -120,6 +120,7 @@ class World:
         self.stores: dict[Resource, Store] = {
             resource: Store(indexers=_INDEXERS.get(resource), logger=logger) for resource in _WATCHED
         }
+        self.calls: list[str] = []
         self.sessions = Sessions(clock=clock, transport_factory=self._transport)
         #: Types that this cluster does not have.
         self.absent: set[Resource] = {POSTGRES_CLUSTER, SERVICE_MONITOR}
@@ -321,6 +322,11 @@ class World:
         credentials = Credentials("admin", password or self.secret("demo-admin", "password"))
         return ServerSession(_Network(self, ""), credentials, clock=self.clock)
 
+    def count_calls(self) -> list[str]:
+        """From now on, every call that is made to the server."""
+        self.calls.clear()
+        return self.calls
+
     def settle(self) -> None:
         for _ in range(3):
             self.reconcile()
@@ -356,6 +362,7 @@ class _Network:
         self._host = host
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+        self._world.calls.append(f"{method} {path}")
         # Nobody listens on port 1 when no server runs.
         port = self._world.server.port if self._world.server is not None else 1
         transport = HttpTransport(f"http://127.0.0.1:{port}", host=self._host, clock=self._world.clock)

@@ -1,4 +1,4 @@
-"""Health, login and the administrator's own account."""
+"""Health, and the login of every account."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 from hack.localcluster.double import tokens
-from hack.localcluster.double.answers import Answer, Problem, bad_request, json_answer, not_found, timestamp
+from hack.localcluster.double.answers import Answer, Problem, bad_request, json_answer, timestamp
 from hack.localcluster.double.request import Request
 from hack.localcluster.double.state import Row, hash_password, password_fits, password_matches
+from hack.localcluster.double.users import shown
 
 
 def index(_request: Request) -> Answer:
@@ -52,6 +53,9 @@ def login(request: Request) -> Answer:
     if not fields.get("username") or not fields.get("password"):
         raise bad_request("Username and password are required")
     user = request.state.tables["users"].get(fields["username"])
+    # A disabled user is told of before the password is looked at.
+    if user is not None and not user["enabled"]:
+        raise Problem(HTTPStatus.FORBIDDEN, "User account is disabled")
     if user is None or not password_matches(fields["password"], user["password"]):
         raise Problem(HTTPStatus.UNAUTHORIZED, "Invalid username or password")
     user["last_login"] = timestamp()
@@ -73,20 +77,7 @@ def refresh(request: Request) -> Answer:
 
 def me(request: Request) -> Answer:
     """GET /auth/me."""
-    return json_answer(_user(_caller(request)))
-
-
-def get_user(request: Request) -> Answer:
-    """GET /users/{name}."""
-    user = request.state.find("users", request.parameters["name"])
-    if user is None:
-        raise not_found("User not found")
-    return json_answer(_user(user))
-
-
-def list_users(request: Request) -> Answer:
-    """GET /users."""
-    return json_answer([_user(user) for user in request.state.tables["users"].values()])
+    return json_answer(shown(_caller(request)))
 
 
 def change_password(request: Request) -> Answer:
@@ -122,7 +113,7 @@ def _session(request: Request, user: Row) -> Answer:
         "uid": user["id"],
         "username": user["username"],
         "role": user["role"],
-        "groups": ["admins"],
+        **({"groups": sorted(user["groups"])} if user["groups"] else {}),
     }
     if user["must_change_password"]:
         claims["must_change_password"] = True
@@ -137,24 +128,9 @@ def _session(request: Request, user: Row) -> Answer:
             "token_type": "Bearer",
             "expires_in": int(configuration.access_token_s),
             "expires_at": timestamp(datetime.now(UTC) + timedelta(seconds=configuration.access_token_s)),
-            "user": _user(user),
+            "user": shown(user),
         }
     )
-
-
-def _user(user: Row) -> dict[str, Any]:
-    shown = {
-        "id": user["id"],
-        "username": user["username"],
-        "display_name": "Administrator",
-        "role": user["role"],
-        "uid": 0,
-        "groups": ["admins"],
-        "enabled": True,
-        "must_change_password": user["must_change_password"],
-        "created_at": user["created_at"],
-    }
-    return {**shown, "last_login": user["last_login"]} if user["last_login"] else shown
 
 
 def _envelope(data: dict[str, Any]) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from hack.localcluster.double import accounts, adapters, shares, stores
+from hack.localcluster.double import accounts, adapters, shares, stores, users
 from hack.localcluster.double.answers import Answer
 from hack.localcluster.double.request import Request
 
@@ -43,8 +43,17 @@ ROUTES = (
     _route("POST", f"{_API}/auth/refresh", accounts.refresh, open_to_all=True),
     _route("GET", f"{_API}/auth/me", accounts.me, while_locked=True),
     _route("POST", f"{_API}/users/me/password", accounts.change_password, while_locked=True),
-    _route("GET", f"{_API}/users", accounts.list_users),
-    _route("GET", f"{_API}/users/{{name}}", accounts.get_user),
+    _route("GET", f"{_API}/users", users.list_users),
+    _route("POST", f"{_API}/users", users.create_user),
+    _route("GET", f"{_API}/users/{{name}}", users.get_user),
+    _route("PUT", f"{_API}/users/{{name}}", users.update_user),
+    _route("DELETE", f"{_API}/users/{{name}}", users.delete_user),
+    _route("POST", f"{_API}/users/{{name}}/password", users.set_password),
+    _route("GET", f"{_API}/groups", users.list_groups),
+    _route("POST", f"{_API}/groups", users.create_group),
+    _route("GET", f"{_API}/groups/{{name}}", users.get_group),
+    _route("PUT", f"{_API}/groups/{{name}}", users.update_group),
+    _route("DELETE", f"{_API}/groups/{{name}}", users.delete_group),
     _route("GET", f"{_API}/adapters", adapters.list_adapters),
     _route("POST", f"{_API}/adapters", adapters.create),
     _route("GET", f"{_API}/adapters/ports", adapters.list_ports),

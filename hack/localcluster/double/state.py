@@ -27,6 +27,12 @@ Row = dict[str, Any]
 #: The rows that a fresh server makes for itself; SMB really starts on 1445.
 _DEFAULT_ADAPTERS: Mapping[str, int] = {"nfs": 12049, "smb": 1445}
 
+#: The groups of a fresh server: gid and description.
+DEFAULT_GROUPS: Mapping[str, tuple[int, str]] = {
+    "admins": (0, "System administrators"),
+    "operators": (999, "Service account operators"),
+    "users": (1000, "Regular users"),
+}
 
 #: A file handle names the share and its id, and holds no more.
 _FILE_HANDLE_BYTES = 64
@@ -45,6 +51,7 @@ class State:
         self._file = resolve(f"{configuration.database_path}.json")
         self.tables: dict[str, dict[str, Row]] = {
             "users": {},
+            "groups": {},
             "adapters": {},
             "metadata": {},
             "local": {},
@@ -64,6 +71,8 @@ class State:
         except OSError as error:
             raise StartFailed(f"Error: failed to open the control plane database: {error.strerror}") from error
         self._ensure_admin(configuration.initial_password)
+        for name, (gid, description) in DEFAULT_GROUPS.items():
+            self.tables["groups"].setdefault(name, new_row(name=name, gid=gid, description=description))
         for adapter, port in _DEFAULT_ADAPTERS.items():
             self.tables["adapters"].setdefault(adapter, new_row(type=adapter, enabled=True, port=port))
         self.save()
@@ -146,17 +155,37 @@ class State:
                 f"password must be {MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes"
             )
         password = initial_password or secrets.token_urlsafe(18)
-        self.tables["users"]["admin"] = {
-            **new_row(username="admin", role="admin", must_change_password=not initial_password),
-            "password": hash_password(password),
-            "last_login": None,
-        }
+        self.tables["users"]["admin"] = new_user(
+            "admin",
+            password,
+            display_name="Administrator",
+            role="admin",
+            uid=0,
+            groups=["admins"],
+            must_change_password=not initial_password,
+        )
 
 
 def new_row(**fields: Any) -> Row:
     """A row with an id and its times."""
     now = timestamp()
     return {"id": str(uuid.uuid4()), **fields, "created_at": now, "updated_at": now}
+
+
+def new_user(name: str, password: str, **fields: Any) -> Row:
+    """The row of a user, with what the server gives it by itself."""
+    defaults: Row = {
+        "role": "user",
+        "uid": None,
+        "gid": None,
+        "groups": [],
+        "display_name": "",
+        "email": "",
+        "enabled": True,
+        "must_change_password": False,
+        "last_login": "",
+    }
+    return new_row(username=name, password=hash_password(password), **{**defaults, **fields})
 
 
 def password_fits(password: str) -> bool:

@@ -29,6 +29,14 @@ def _payload(**storage: Any) -> Spec:
     return {"payload": {"storage": storage}}
 
 
+def _accounts(**accounts: Any) -> Spec:
+    return accounts
+
+
+def _user(name: str, uid: int) -> Spec:
+    return {"name": name, "uid": uid, "gid": 5, "passwordSecretRef": {"name": "secret"}}
+
+
 def _pod(**pod: Any) -> Spec:
     return {"pod": pod}
 
@@ -62,6 +70,7 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
         {"metrics": {"port": 2049}},
+        _accounts(users=[_user("alice", 1001), _user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
         {"database": {"postgresRef": {"name": "pg"}}},
         {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
         {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
@@ -127,6 +136,13 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
         ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
         ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
+        (_accounts(users=[_user("admin", 1)]), "the user admin is the server's own"),
+        (_accounts(users=[_user("a", 1), _user("b", 1)]), "each uid may be given once"),
+        (_accounts(users=[_user("a", 0)]), "uid: Invalid value: 0"),
+        (_accounts(users=[{"name": "a", "uid": 1, "gid": 1}]), "passwordSecretRef: Required value"),
+        (_accounts(groups=[{"name": "users", "gid": 5}]), "are the server's own: choose others"),
+        (_accounts(groups=[{"name": "a", "gid": 1000}]), "are the server's own: choose others"),
+        (_accounts(groups=[{"name": "a", "gid": 5}, {"name": "b", "gid": 5}]), "each gid may be given once"),
         (_pod(labels={"app.kubernetes.io/name": "x"}), "are the operator's own; choose another prefix"),
         (_pod(annotations={"dittofs.dittofs.io/config-hash": "x"}), "are the operator's own; choose another prefix"),
         (_pod(securityContext={"runAsUser": 0}), "spec.pod.securityContext.runAsUser: Invalid value: 0"),
