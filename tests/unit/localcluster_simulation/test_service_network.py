@@ -25,6 +25,8 @@ SERVICES, TARGET = 20, 80
 class Informer:
     """Objects that are there from the start."""
 
+    has_synced = True
+
     def __init__(self, objects: Sequence[Any]) -> None:
         self.store = self
         self._objects = objects
