@@ -29,6 +29,7 @@ class Informer:
 
     def __init__(self, objects: Sequence[Any]) -> None:
         self.store = self
+        self.has_synced = True
         self._objects = objects
 
     def list(self, namespace: str = "") -> Sequence[Any]:
