@@ -51,9 +51,17 @@ control-plane: env ## Bring etcd, kube-apiserver and kube-controller-manager (th
 envtest: control-plane ## Run the integration and parity tests on a real control plane (SERVER=real: with the real server in its pods)
 	$(BIN)/pytest $(SUITES) --place=controlplane --server=$(SERVER)
 
+.PHONY: e2e
+e2e: env ## Tell the end-to-end scenarios on a kind cluster (needs docker and Go), or on KUBECONFIG with IMAGE
+	@$(BIN)/python -m hack.endtoend
+
 .PHONY: dfs
 dfs: env ## Bring the real DittoFS server and its client (the first time needs Go)
 	@$(BIN)/python -m hack.controlplane dfs
+
+.PHONY: bench
+bench: env ## Measure the controller layer beside the official client, and hold it to its floors (two minutes)
+	@$(BIN)/python -m hack.bench $(if $(JSON),--json)
 
 .PHONY: manifests
 manifests: env ## Write manifests/ anew from the code

@@ -59,6 +59,11 @@ class ApiError(ClientError):
         self.causes = causes
         self.retry_after_s = retry_after_s
 
+    @property
+    def namespace_is_terminating(self) -> bool:
+        """Whether it was refused because its namespace is being deleted, where nothing can be made any more."""
+        return any(cause.reason == "NamespaceTerminating" for cause in self.causes)
+
 
 class BadRequest(ApiError):
     """400: the request itself is wrong."""

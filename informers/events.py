@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_chain, wait_fixed
 from informers.clock import Clock
 from informers.errors import (
     AlreadyExists,
+    ApiError,
     ClientError,
     NotFound,
     ServerError,
@@ -214,4 +215,7 @@ class EventRecorder:
 
     def _drop(self, error: ClientError, occurrence: Occurrence) -> None:
         self._metrics.event_dropped("write gate" if isinstance(error, WriteRefused) else "refused")
-        self._logger.warning("event not written", reason=occurrence.reason, error=str(error))
+        # Where a namespace goes, so do the objects that the events are about: that is no news.
+        expected = isinstance(error, ApiError) and error.namespace_is_terminating
+        log = self._logger.debug if expected else self._logger.warning
+        log("event not written", reason=occurrence.reason, error=str(error))

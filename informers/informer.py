@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol
 
 from informers.clock import Clock
-from informers.delivery import Handler, Registration
+from informers.delivery import DeliveryMetrics, Handler, Registration
 from informers.event import Added, Event
 from informers.listwatch import ListerWatcher, Scope, WatchOptions
 from informers.projection import Projection, Transform
 from informers.reflector import Reflector
 from informers.resource import ObjectKey, Resource, View
+from informers.resync import check_period
 from informers.store import Indexer, Store
 
 
-class InformerMetrics(Protocol):
-    """Gauges that read an informer when they are scraped."""
+class InformerMetrics(DeliveryMetrics, Protocol):
+    """What an informer reports; the gauges are read through functions when somebody looks."""
 
-    def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
-        """Read both gauges through these functions."""
+    def observe(
+        self,
+        *,
+        objects: Callable[[], float],
+        size: Callable[[], float],
+        waiting: Callable[[], float],
+        last_event_age_s: Callable[[], float],
+    ) -> None:
+        """Take the functions that give the gauges' values."""
 
     def left_out(self, reason: str) -> None:
         """Something that the API server sent could not be taken: a `informers.intake.Reason`."""
@@ -38,6 +46,7 @@ class SharedInformer:
 
     A list is streamed where the API server can do that, unless `watch_list` is off. An `optional` type may be absent:
     while the API server doesn't serve it (404), the informer has synced, with an empty store, and looks again.
+    Handlers that name no period of their own are told everything again every `resync_period_s`, unless it is 0.
     Raises ValueError for a scope that no API server can serve.
     """
 
@@ -60,11 +69,15 @@ class SharedInformer:
         metrics: InformerMetrics | None = None,
         watch_list: bool = True,
         optional: bool = False,
+        resync_period_s: float = 0.0,
     ) -> None:
         self.resource = resource
         self._clock = clock
         self._logger = logger.bind(resource=str(resource))
-        self.store = Store(indexers=indexers, logger=self._logger)
+        self._metrics = metrics or _NoMetrics()
+        check_period(resync_period_s)
+        self._resync_period_s = resync_period_s
+        self.store = Store(indexers=indexers, awaits=("",), name=resource.plural, logger=self._logger)
         projection = Projection(resource, metadata_only=metadata_only, field_manager=field_manager, transform=transform)
         self.scope = scope = Scope(resource, namespace, label_selector, field_selector, metadata_only)
         self._reflector = Reflector(
@@ -76,7 +89,7 @@ class SharedInformer:
             random=random,
             logger=self._logger,
             options=WatchOptions(watch_list=watch_list, optional=optional, forbidden_advice=forbidden_advice),
-            count=metrics.left_out if metrics is not None else lambda _: None,
+            count=self._metrics.left_out,
         )
         self._thread = threading.Thread(target=self._reflector.run, name=f"watch {resource}", daemon=True)
         self._lock = threading.Lock()
@@ -84,8 +97,12 @@ class SharedInformer:
         self._synced = threading.Event()
         self._started = False
         self._stopped = False
-        if metrics is not None:
-            metrics.observe(objects=lambda: float(len(self.store)), last_event_age_s=self._age_s)
+        self._metrics.observe(
+            objects=lambda: float(len(self.store)),
+            size=lambda: float(self.store.size),
+            waiting=self._waiting,
+            last_event_age_s=self._age_s,
+        )
 
     @property
     def has_synced(self) -> bool:
@@ -115,17 +132,31 @@ class SharedInformer:
         last = self._reflector.last_contact
         return None if last is None else self._clock.monotonic() - last
 
-    def add_handler(self, handler: Handler, *, name: str) -> Registration:
+    def add_handler(self, handler: Handler, *, name: str, resync_period_s: float | None = None) -> Registration:
         """Calls `handler` with every event from now on, one at a time, in a thread of its own.
 
         What is in the store already comes first, as `Added` with `initial`. An exception of the handler is logged
-        and counted, and the next event follows. Raises RuntimeError after `stop`.
+        and counted, and the next event follows. Each object is told again every `resync_period_s` (the informer's when
+        it is None, never when it is 0) as an update from itself to itself, without a request to the API server.
+        Raises RuntimeError after `stop`, ValueError for a period under a second.
         """
-        registration = Registration(handler, name=name, logger=self._logger, informer_synced=self._synced.is_set)
+        period_s = self._resync_period_s if resync_period_s is None else resync_period_s
+        check_period(period_s)
+        registration = Registration(
+            handler,
+            name=name,
+            known=lambda: [ObjectKey.of(view) for view in self.store.known()],
+            repeat=self._repeat,
+            clock=self._clock,
+            metrics=self._metrics,
+            logger=self._logger,
+            resync_period_s=period_s,
+        )
         with self._lock:
             if self._stopped:
                 raise RuntimeError(f"the informer of {self.resource} is stopped: no handler can be added")
-            registration.tell(Added(view, initial=True) for view in self.store.list())
+            initial = (Added(view, initial=True) for view in self.store.known())
+            registration.tell(initial, synced=self.has_synced)
             self._registrations.append(registration)
             if self._started:
                 registration.start()
@@ -176,12 +207,21 @@ class SharedInformer:
             if self._stopped:
                 return
             events = change()
-            if listed and not self._synced.is_set():
+            first = listed and not self._synced.is_set()
+            if first:
                 events = [dataclasses.replace(event, initial=True) for event in events if isinstance(event, Added)]
-            for registration in self._registrations:
-                registration.tell(events)
-            if listed:
                 self._synced.set()
+                self._logger.info("cache synced", objects=len(self.store), size=self.store.size)
+            for registration in self._registrations:
+                registration.tell(events, synced=first)
+
+    def _repeat(self, registration: Registration, keys: Iterable[ObjectKey]) -> None:
+        with self._lock:
+            registration.repeat([view for key in keys if (view := self.store.peek(key)) is not None])
+
+    def _waiting(self) -> float:
+        with self._lock:
+            return float(sum(registration.waiting for registration in self._registrations))
 
     def _age_s(self) -> float:
         age_s = self.last_contact_age_s
@@ -198,7 +238,7 @@ class _Sink:
         self._tell = tell
 
     def get(self, key: ObjectKey) -> View | None:
-        return self._store.get(key)
+        return self._store.peek(key)
 
     def replace(self, views: Sequence[View], resource_version: str) -> None:
         self._tell(lambda: self._store.replace(views, resource_version), listed=True)
@@ -211,3 +251,17 @@ class _Sink:
 
     def advance(self, resource_version: str) -> None:
         self._store.advance(resource_version)
+
+
+class _NoMetrics:
+    def observe(self, **_: Callable[[], float]) -> None:
+        pass
+
+    def left_out(self, reason: str) -> None:
+        pass
+
+    def coalesced(self, events: int) -> None:
+        pass
+
+    def handler_failed(self) -> None:
+        pass

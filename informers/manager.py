@@ -31,7 +31,7 @@ class StopTimeout(Exception):
 
 
 class Manager:
-    """See the module. Everything is added before `run`, which is called once."""
+    """See the module. `run` is called once; what is added later starts at once, or is refused when the end has begun."""
 
     def __init__(
         self,
@@ -46,7 +46,12 @@ class Manager:
         graceful_timeout_s: float = GRACEFUL_TIMEOUT_S,
         sync_timeout_s: float = SYNC_TIMEOUT_S,
     ) -> None:
-        """Binds the addresses (`0`: no server; see `HttpServer`); without an `elector` this process always leads."""
+        """Binds the addresses (`0`: no server; see `HttpServer`); without an `elector` this process always leads.
+
+        After `graceful_timeout_s` the end waits for nothing more; ValueError when it is negative.
+        """
+        if not graceful_timeout_s >= 0:
+            raise ValueError(f"graceful timeout {graceful_timeout_s:g} s must not be negative")
         self._clock = clock
         self._logger = logger
         self._elector = elector
@@ -68,30 +73,39 @@ class Manager:
             raise
         self._informers: list[Informer] = []
         self._controllers: list[Controller] = []
+        self._to_start: list[Controller] = []
         self._changed = threading.Condition()
         self._runnables = Tasks(self._changed, clock=clock, logger=logger, failed=self._fail)
         self._leader_runnables = Tasks(self._changed, clock=clock, logger=logger, failed=self._fail)
         self._ran = False
+        self._up = False
         self._stopping = False
         self._failure: BaseException | None = None
 
     def add_informer(self, informer: Informer) -> None:
         """Start `informer` with the manager; nothing is reconciled and /readyz is red until it has synced."""
-        self._refuse_late()
-        self._informers.append(informer)
-        same = sum(str(other.resource) == str(informer.resource) for other in self._informers)
-        name = f"informer-{informer.resource}" + (f"-{same}" if same > 1 else "")
-        self._ready_checks.add(name, lambda: informer.unready_reason)
+        with self._changed:
+            self._refuse_at_the_end()
+            self._informers.append(informer)
+            same = sum(str(other.resource) == str(informer.resource) for other in self._informers)
+            name = f"informer-{informer.resource}" + (f"-{same}" if same > 1 else "")
+            self._ready_checks.add(name, lambda: informer.unready_reason)
+            if self._up:
+                informer.start()
 
     def add_controller(self, controller: Controller) -> None:
         """Run `controller` while this process leads."""
-        self._refuse_late()
-        self._controllers.append(controller)
+        with self._changed:
+            self._refuse_at_the_end()
+            self._controllers.append(controller)
+            self._to_start.append(controller)
+            self._changed.notify_all()
 
     def add_runnable(self, runnable: Runnable, *, needs_leader: bool = True) -> None:
         """Run `runnable` in a thread while this process leads, or all the time."""
-        self._refuse_late()
-        (self._leader_runnables if needs_leader else self._runnables).add(runnable)
+        with self._changed:
+            self._refuse_at_the_end()
+            (self._leader_runnables if needs_leader else self._runnables).add(runnable)
 
     def add_ready_check(self, name: str, check: Check) -> None:
         """Ask `check` at each /readyz, too."""
@@ -103,7 +117,8 @@ class Manager:
         Raises `SyncTimeout` when an informer isn't ready in time, `StopTimeout` when something does not end,
         RuntimeError when called a second time.
         """
-        self._refuse_late()
+        if self._ran:
+            raise RuntimeError("the manager runs already: it runs once")
         self._ran = True
         finished = threading.Event()
         threading.Thread(target=self._watch_stop, args=(stop, finished), name="stop", daemon=True).start()
@@ -123,9 +138,9 @@ class Manager:
         if self._failure is not None:
             raise self._failure
 
-    def _refuse_late(self) -> None:
-        if self._ran:
-            raise RuntimeError("the manager runs already: it runs once, and everything is added before")
+    def _refuse_at_the_end(self) -> None:
+        if self._ending:
+            raise RuntimeError("the manager ends: nothing can be added")
 
     def _bring_up(self) -> bool:
         for server in (self.health_server, self.metrics_server):
@@ -133,8 +148,10 @@ class Manager:
                 server.start()
         if self._events is not None:
             self._events.start()
-        for informer in self._informers:
-            informer.start()
+        with self._changed:
+            self._up = True
+            for informer in self._informers:
+                informer.start()
         if not self._wait_for_sync():
             return False
         self._logger.info("caches synced", informers=len(self._informers))
@@ -154,10 +171,12 @@ class Manager:
     def _lead_again_and_again(self) -> None:
         while self._campaign():
             self._leader_runnables.start()
-            for controller in self._controllers:
-                controller.start(give_up=lambda: self._ending or self._lost)
+            with self._changed:
+                self._to_start = list(self._controllers)
             while not self._lost:
-                if not self._wait(self._time_to_lose(), unless=lambda: self._lost):
+                while self._to_start:
+                    self._to_start.pop(0).start(give_up=lambda: self._ending or self._lost)
+                if not self._wait(self._time_to_lose(), unless=lambda: self._lost or bool(self._to_start)):
                     return
             self._logger.warning("lease lost: work stops, and the campaign begins again")
             left_behind = self._stop_leaders(self._clock.monotonic() + self._graceful_timeout_s)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from informers.clock import Clock
+from informers.informer_metrics import InformerMetrics, InformerSeries
 from informers.queue_metrics import Depth, QueueDepths
 from informers.resource import Resource
 
@@ -104,18 +105,7 @@ class Metrics:
             "event_recorder_dropped_total", "Events that were not written, by reason.", ["reason"]
         )
 
-        of_resource = ["group", "version", "resource"]
-        self.informer_objects = gauge("informer_objects", "Objects in the store of an informer.", of_resource)
-        self.informer_last_event_age_seconds = gauge(
-            "informer_last_event_age_seconds",
-            "Time since the API server last told of the collection: a list, an event, a bookmark, an accepted watch.",
-            of_resource,
-        )
-        self.informer_left_out_total = counter(
-            "informer_left_out_total",
-            "What the API server sent and the informer could not take, by reason.",
-            [*of_resource, "reason"],
-        )
+        self.informers = InformerSeries(registry)
 
     def request(self, code: str, method: str, host: str) -> None:
         """Count a request to the API server; `code` is the HTTP status, or `<error>` when no answer came."""
@@ -139,7 +129,7 @@ class Metrics:
 
     def informer(self, resource: Resource) -> InformerMetrics:
         """What the informer of `resource` reports to."""
-        return InformerMetrics(self, resource)
+        return InformerMetrics(self.informers, resource)
 
 
 class QueueMetrics:
@@ -249,22 +239,3 @@ class LeaseMetrics:
     def slow_path(self) -> None:
         """A renewal with the remembered record failed, so the lease is read first."""
         self._slow_path.inc()
-
-
-class InformerMetrics:
-    """What one informer reports."""
-
-    def __init__(self, metrics: Metrics, resource: Resource) -> None:
-        labels = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-        self._objects = metrics.informer_objects.labels(**labels)
-        self._age = metrics.informer_last_event_age_seconds.labels(**labels)
-        self._left_out, self._labels = metrics.informer_left_out_total, labels
-
-    def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
-        """Read both gauges through these functions at each scrape."""
-        self._objects.set_function(objects)
-        self._age.set_function(last_event_age_s)
-
-    def left_out(self, reason: str) -> None:
-        """Something that the API server sent could not be taken."""
-        self._left_out.labels(**self._labels, reason=reason).inc()

@@ -37,27 +37,37 @@ class Tasks:
         self._failed = failed
         self._runnables: list[Runnable] = []
         self._running: list[Runnable] = []
+        self._started = False
         self._stop = threading.Event()
 
     def add(self, runnable: Runnable) -> None:
-        """Run `runnable` from the next start on."""
-        self._runnables.append(runnable)
+        """Run `runnable` from the next start on; at once when the others were started."""
+        with self._changed:
+            self._runnables.append(runnable)
+            if self._started:
+                self._begin(runnable)
 
     def start(self) -> None:
         """Begin to run all; only when none runs."""
-        self._stop = stop = threading.Event()
-        self._running = list(self._runnables)
-        for runnable in self._runnables:
-            threading.Thread(target=self._run, args=(runnable, stop), name=runnable.name, daemon=True).start()
+        with self._changed:
+            self._started, self._stop = True, threading.Event()
+            for runnable in self._runnables:
+                self._begin(runnable)
 
     def end(self, timeout_s: float) -> list[str]:
         """Tell all to end and wait for them up to `timeout_s` seconds; gives the names of those that still run."""
+        with self._changed:
+            self._started = False
         self._stop.set()
         deadline = self._clock.monotonic() + timeout_s
         with self._changed:
             while self._running and (left := deadline - self._clock.monotonic()) > 0:
                 self._clock.wait(self._changed, left)
             return [runnable.name for runnable in self._running]
+
+    def _begin(self, runnable: Runnable) -> None:
+        self._running.append(runnable)
+        threading.Thread(target=self._run, args=(runnable, self._stop), name=runnable.name, daemon=True).start()
 
     def _run(self, runnable: Runnable, stop: threading.Event) -> None:
         try:

@@ -11,11 +11,13 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 from hack.apparatus import Apparatus, kubeconfig, write_kubeconfig
+from hack.controlplane import etcd
 from hack.controlplane.binaries import Binaries
 from hack.controlplane.process import TiedProcess
 from hack.localcluster.pod_network import random_networks
@@ -28,7 +30,8 @@ _PORT_ATTEMPTS = 5
 _ADMIN = "admin"
 _CONTROLLER_MANAGER = "system:kube-controller-manager"
 #: Sockets in etcd's folder: no port, and nobody else may use them. Their form is host:port by etcd's rules.
-_ETCD_CLIENTS, _ETCD_PEERS = "unix://localhost:1", "unix://localhost:2"
+_ETCD_SOCKET = "localhost:1"
+_ETCD_CLIENTS, _ETCD_PEERS = f"unix://{_ETCD_SOCKET}", "unix://localhost:2"
 #: The API server makes this pair itself; it signs the tokens of service accounts, too.
 _CERTIFICATE, _KEY = "certs/apiserver.crt", "certs/apiserver.key"
 
@@ -52,10 +55,12 @@ class ControlPlane(Apparatus):
         binaries: Binaries,
         prepare: Callable[[Path], None] | None = None,
         seed: int | None = None,
+        api_server_flags: Mapping[str, str] | None = None,
     ) -> None:
         """`prepare` is called with the kubeconfig before the controller manager starts.
 
         Types that are defined then are known to its garbage collector at once; of later ones it hears every 30 s.
+        `api_server_flags` come on top of ours, without their dashes.
         """
         super().__init__()
         self.directory = directory
@@ -67,6 +72,8 @@ class ControlPlane(Apparatus):
         self.load_balancer_network = load_balancer_network
         self._binaries = binaries
         self._prepare = prepare
+        self._more_flags = api_server_flags or {}
+        self._api_server: TiedProcess | None = None
         self._own_folder = self.data_dir / "control-plane"
         self._logs = self.data_dir / "logs"
         self._url = ""
@@ -80,6 +87,20 @@ class ControlPlane(Apparatus):
     def certificate_authority(self) -> bytes:
         """What the API server's certificate is checked against, as PEM."""
         return (self._own_folder / _CERTIFICATE).read_bytes()
+
+    def kill_api_server(self) -> None:
+        """End the running API server and with it all of its connections; etcd keeps the objects."""
+        if self._api_server is not None:
+            self._api_server.stop(0)
+
+    def restart_api_server(self) -> None:
+        """Start the API server again, at the same address; it works when this returns. Raises StartFailed."""
+        self.kill_api_server()
+        self._run_api_server(urlsplit(self._url).port or 0, time.monotonic() + _START_TIMEOUT_S)
+
+    def compact(self) -> int:
+        """Let etcd forget all but the present revision, which is returned."""
+        return etcd.compact(self._own_folder / _ETCD_SOCKET)
 
     def leftovers(self) -> list[str]:
         """What is left of a stopped control plane, in words: processes, files; empty as it should be."""
@@ -125,23 +146,25 @@ class ControlPlane(Apparatus):
             "initial-cluster": f"default={_ETCD_PEERS}",
         }
         # The data is worth nothing after a crash.
-        etcd = self._run("etcd", self._binaries.etcd, flags, "--unsafe-no-fsync")
-        listening = self._own_folder / "localhost:1"
-        self._wait(etcd, listening.exists, deadline)
+        process = self._run("etcd", self._binaries.etcd, flags, "--unsafe-no-fsync")
+        self._wait(process, (self._own_folder / _ETCD_SOCKET).exists, deadline)
 
     def _start_api_server(self, deadline: float) -> None:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            port = _free_port()
-            server = self._run("kube-apiserver", self._binaries.api_server, self._api_server_flags(port))
-            self._url = f"https://127.0.0.1:{port}"
             try:
-                self._wait(server, lambda: self._ask("/readyz") == b"ok", deadline)
-            except StartFailed:
+                self._run_api_server(_free_port(), deadline)
+            except StartFailed as failure:
                 # Between our look and the server's, somebody else may have taken the port.
-                if "address already in use" not in server.last_words() or attempt == _PORT_ATTEMPTS:
+                if "address already in use" not in str(failure) or attempt == _PORT_ATTEMPTS:
                     raise
             else:
                 return
+
+    def _run_api_server(self, port: int, deadline: float) -> None:
+        self._url = f"https://127.0.0.1:{port}"
+        server = self._run("kube-apiserver", self._binaries.api_server, self._api_server_flags(port))
+        self._api_server = server
+        self._wait(server, lambda: self._ask("/readyz") == b"ok", deadline)
 
     def _api_server_flags(self, port: int) -> dict[str, str]:
         return {
@@ -157,6 +180,7 @@ class ControlPlane(Apparatus):
             "service-cluster-ip-range": str(self.service_network),
             # The address of the API server itself may not be published: it is a loopback address.
             "endpoint-reconciler-type": "none",
+            **self._more_flags,
         }
 
     def _start_controller_manager(self, deadline: float) -> None:

@@ -113,6 +113,8 @@ class ServiceNetwork:
             await asyncio.sleep(0)  # what was aborted is closed
 
     def _sync(self) -> None:
+        if not (self._services.has_synced and self._pods.has_synced):
+            return  # their first objects come with events, which wake this loop
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in self._services.store.list()}
         wanted = {
             endpoint: service

@@ -40,6 +40,25 @@ _CLASS_FIXED = Rule(
 )
 
 
+def _node_ports_differ(one: str, other: str, *, when: str) -> str:
+    return (
+        f"(!({when}) || !has(self.{one}.service.nodePort) || !has(self.{other}.service.nodePort) || "
+        f"self.{one}.service.nodePort != self.{other}.service.nodePort)"
+    )
+
+
+_NODE_PORTS_DIFFER = Rule(
+    " && ".join(
+        (
+            _node_ports_differ("nfs", "smb", when="self.nfs.enabled && self.smb.enabled"),
+            _node_ports_differ("nfs", "api", when="self.nfs.enabled"),
+            _node_ports_differ("smb", "api", when="self.smb.enabled"),
+        )
+    ),
+    "service.nodePort must differ among the enabled adapters, a node port belongs to one Service; change one of them",
+)
+
+
 class ServiceType(StrEnum):
     """How far a Service reaches."""
 
@@ -129,6 +148,8 @@ class ApiAdapter(ApiModel):
 
 class Adapters(ApiModel):
     """The protocols of the server."""
+
+    model_config = ConfigDict(json_schema_extra=validated(_NODE_PORTS_DIFFER))
 
     nfs: Annotated[NfsAdapter, Field(description="NFS, versions 3 and 4, over TCP.")] = NfsAdapter()
     smb: Annotated[SmbAdapter, Field(description="SMB, versions 2 and 3, over TCP.")] = SmbAdapter()

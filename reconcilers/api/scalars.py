@@ -53,7 +53,7 @@ def parse_quantity(text: str) -> Decimal:
     """The value of a Kubernetes quantity such as `10Gi`, `1.5G`, `500m` or `1e9`; ValueError when it is none."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity: write a number with an optional suffix, such as 10Gi or 500M")
+        raise ValueError("this is no quantity: write a number with an optional suffix, such as 10Gi or 500M")
     number = Decimal(match["number"])
     if match["exponent"] is not None:
         # Beyond any disk either way; the bound keeps a hostile "1e999999999" from filling the memory.
@@ -77,7 +77,7 @@ def parse_duration(text: str) -> float:
         total += Decimal(match[1]) * _DURATION_UNITS[match[2]]
         position = match.end()
     if not digits or position != len(digits):
-        raise ValueError(f"{text!r} is no duration: write numbers with the units h, m, s or ms, such as 30s or 1h30m")
+        raise ValueError("this is no duration: write numbers with the units h, m, s or ms, such as 30s or 1h30m")
     return sign * float(total)
 
 

@@ -15,7 +15,7 @@ import structlog
 from informers.clock import Clock
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
-from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
+from informers.result import Backoff, Done, RequeueAfter, Result
 from informers.view import freeze
 from reconcilers import names
 from reconcilers.access import ApiClient, Applier, Recorder
@@ -110,7 +110,7 @@ class DittoFSReconciler:
             instance = DittoFS.from_view(view)
         except InvalidObject as error:
             if not view["metadata"].get("deletionTimestamp"):
-                return Terminal(str(error))
+                return self._reporter.unreadable.tell(view, error)
             instance = leaving_instance(view)
         self._know(key, instance.metadata.uid)
         if instance.deleting:

@@ -10,9 +10,6 @@ from informers.errors import ApiError, Conflict
 from informers.resource import ObjectKey, Resource, View
 from reconcilers.dittofs.facts import Problem
 
-#: The cause in a refusal to make anything new in a namespace that is being deleted: our object goes next.
-NAMESPACE_TERMINATING = "NamespaceTerminating"
-
 
 @dataclass(slots=True)
 class Report:
@@ -65,7 +62,7 @@ class Report:
         except Conflict as error:
             self.stale.append(f"{what}: {error.message}")
         except ApiError as error:
-            if any(cause.reason == NAMESPACE_TERMINATING for cause in error.causes):
+            if error.namespace_is_terminating:  # our object goes next
                 self.stale.append(f"{what}: the namespace is being deleted")
                 return
             self.failures.append(f"{what}: {first_line(str(error))}")

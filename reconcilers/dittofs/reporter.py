@@ -26,6 +26,7 @@ from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter
+from reconcilers.unreadable import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class Reporter:
         self._recorder = recorder
         self._clock = clock
         self._status = StatusWriter(client=client, resource=DITTOFS, conditions=frozenset(DittoFSCondition))
+        self.unreadable = Unreadable(
+            status=self._status,
+            recorder=recorder,
+            clock=clock,
+            conditions=DittoFSCondition,
+            failing=frozenset((DittoFSCondition.READY, DittoFSCondition.CONFIG_READY)),
+            phase=DittoFSPhase.FAILED,
+        )
 
     def tell(
         self,

@@ -35,6 +35,7 @@ from reconcilers.share.status import (
     without_instance,
 )
 from reconcilers.status_writer import StatusWriter
+from reconcilers.unreadable import INVALID_SPEC, Unreadable
 
 #: How soon to look again at a share that the server does not say yet to have loaded.
 LOADING_LOOK_S = 1.0
@@ -62,6 +63,14 @@ class ShareReconciler:
         self._status = StatusWriter(client=client, resource=DITTOFS_SHARE, conditions=frozenset(ShareCondition))
         self._recorder = recorder
         self._clock = clock
+        self._unreadable = Unreadable(
+            status=self._status,
+            recorder=recorder,
+            clock=clock,
+            conditions=ShareCondition,
+            failing=frozenset((ShareCondition.READY, ShareCondition.SYNCED)),
+            phase=SharePhase.DEGRADED,
+        )
         # A list may be as old as one look is from the next, so both are half of what a repair may take.
         self._look_every_s = poll_interval_s / 2
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
@@ -92,18 +101,22 @@ class ShareReconciler:
         known = {**view, "status": self._status.last(view)}
         try:
             share = DittoFSShare.from_view(known)
-            if not share.deleting:
-                return self._reconcile(Subject(view, share), instance_of(share, self._caches))
         except InvalidObject as error:
             if not view["metadata"].get("deletionTimestamp"):
-                return Terminal(str(error))
+                return self._unreadable.tell(view, error)
             share = leaving_share(known)
+        if not share.deleting:
+            return self._reconcile(Subject(view, share))
         result = self._deletion.step(view, share)
         self._convergence.distrust(_instance_key(share))  # after: it may have disabled the share
         return result
 
-    def _reconcile(self, subject: Subject, instance: DittoFS | None) -> Result:
+    def _reconcile(self, subject: Subject) -> Result:
         share = subject.share
+        try:
+            instance = instance_of(share, self._caches)
+        except InvalidObject as error:
+            return self._report(subject, _instance_unreadable(share, error), Done())
         if share.spec.suspend:
             return self._report(subject, suspended(share, message="spec.suspend is true"), Done())
         if instance is None or instance.deleting:
@@ -195,6 +208,12 @@ _REFUSED = {
 
 def _instance_key(share: DittoFSShare) -> ObjectKey:
     return ObjectKey(share.metadata.namespace, share.spec.instance_ref.name)
+
+
+def _instance_unreadable(share: DittoFSShare, error: InvalidObject) -> Findings:
+    fields = ", ".join(field for field, _ in error.problems)
+    message = f'the operator can\'t read {fields} of DittoFS "{share.spec.instance_ref.name}": see its condition Ready'
+    return without_instance(share, SharePhase.WAITING_FOR_INSTANCE, reason=INVALID_SPEC, message=message)
 
 
 def _instance_missing(share: DittoFSShare, instance: DittoFS | None) -> Findings:

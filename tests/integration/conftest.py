@@ -2,14 +2,18 @@
 
 `--place`, else the variable DITTOFS_TEST_PLACE, says which cluster: local (the default), controlplane, existing.
 `--server`, else DITTOFS_TEST_SERVER, says what pods run where the node is ours: double (the default), real.
+`--operator`, else DITTOFS_TEST_OPERATOR, says whose operator the scenarios are told with: process (the default), the
+suite's own, or installed, the one that the existing cluster has.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -19,16 +23,22 @@ import pytest
 from dittofs_operator import logs
 from dittofs_operator.program import Program
 from dittofs_operator.settings import LogFormat, LogLevel, Settings
+from hack.endtoend.collecting import collect
+from hack.endtoend.commands import run as run_command
 from hack.localcluster.resources import NAMESPACE
 from informers import configuration
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey
 from tests.support.eventually import eventually
+from tests.support.operators import OperatorName, Operators, installed, is_installed, processes
 from tests.support.place import Place, PlaceName, ServerName, open_place
 from tests.support.real_server import dfs_or_skip
 
 PLACE_VARIABLE = "DITTOFS_TEST_PLACE"
 SERVER_VARIABLE = "DITTOFS_TEST_SERVER"
+OPERATOR_VARIABLE = "DITTOFS_TEST_OPERATOR"
+#: A folder for what explains the failure of a scenario.
+TRACES_VARIABLE = "DITTOFS_TEST_TRACES"
 #: Short, since a repair of what can't be watched waits for the next look.
 POLL_INTERVAL = "1s"
 STOP_S = 20
@@ -39,10 +49,12 @@ _numbers = itertools.count(Random().randrange(1_000_000))
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--place", choices=[str(name) for name in PlaceName], help="the cluster of the integration tests")
     parser.addoption("--server", choices=[str(name) for name in ServerName], help="what pods of our own node run")
+    parser.addoption("--operator", choices=[str(name) for name in OperatorName], help="how the operator runs")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what a `places` marker keeps out of this run's place."""
+    """Skip what a `places` marker keeps out of this run's place; scenarios come first, when no operator runs yet."""
+    items.sort(key=lambda item: item.get_closest_marker("scenario") is None)
     place = place_name(config)
     for item in items:
         for marker in item.iter_markers("places"):
@@ -54,6 +66,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"only on {', '.join(marker.args)}: {reason}"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a scenario that fails, write down what the cluster holds before the fixtures remove it."""
+    report = yield
+    traces, kubeconfig = os.environ.get(TRACES_VARIABLE), os.environ.get("KUBECONFIG")
+    if traces and kubeconfig and report.failed and item.get_closest_marker("scenario"):
+        kubectl = str(Path(sys.executable).with_name("kubectl"))
+        collect(run_command, (kubectl, f"--kubeconfig={kubeconfig}"), Path(traces) / f"{item.name}-{report.when}")
+    return report
+
+
 def place_name(config: pytest.Config) -> PlaceName:
     """The place of this run."""
     return PlaceName(_chosen(config, "--place", PLACE_VARIABLE, PlaceName.LOCAL))
@@ -62,6 +87,11 @@ def place_name(config: pytest.Config) -> PlaceName:
 def server_name(config: pytest.Config) -> ServerName:
     """What pods run in this run."""
     return ServerName(_chosen(config, "--server", SERVER_VARIABLE, ServerName.DOUBLE))
+
+
+def operator_name(config: pytest.Config) -> OperatorName:
+    """How the operator runs in this run."""
+    return OperatorName(_chosen(config, "--operator", OPERATOR_VARIABLE, OperatorName.PROCESS))
 
 
 def _chosen(config: pytest.Config, option: str, variable: str, default: StrEnum) -> str:
@@ -81,7 +111,21 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     binary = dfs_or_skip() if server_name(pytestconfig) is ServerName.REAL else None
     kubeconfig = Path(given) if given else None
     with open_place(name, tmp_path_factory.mktemp("cluster"), existing=kubeconfig, dfs_binary=binary) as place:
+        _refuse_two_operators(place, operator_name(pytestconfig))
         yield place
+
+
+def _refuse_two_operators(place: Place, name: OperatorName) -> None:
+    if place.name is not PlaceName.EXISTING:
+        return
+    with closing(_client_of(place)) as client:
+        there = is_installed(client)
+    if there and name is OperatorName.PROCESS:
+        pytest.exit(
+            "an operator is installed in this cluster: test it with --operator=installed, or remove it first", 4
+        )
+    if not there and name is OperatorName.INSTALLED:
+        pytest.exit("no operator is installed in this cluster: install it, or leave --operator out", 4)
 
 
 @pytest.fixture(scope="session")
@@ -93,14 +137,34 @@ def dfs_binary() -> Path:
 @pytest.fixture(scope="session")
 def client(cluster: Place) -> Iterator[Client]:
     """A client of the cluster, as an administrator has."""
-    made = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent="integration-tests")
-    yield made
-    made.close()
+    with closing(_client_of(cluster)) as made:
+        yield made
+
+
+def _client_of(place: Place) -> Client:
+    return Client(configuration.load(str(place.kubeconfig)).configuration, user_agent="integration-tests")
+
+
+@pytest.fixture(scope="module")
+def operators(
+    cluster: Place, client: Client, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operators]:
+    """Two replicas of the operator for the scenarios: processes of this machine, or those that are installed."""
+    match operator_name(pytestconfig):
+        case OperatorName.INSTALLED:
+            yield installed(client, cluster)
+        case OperatorName.PROCESS:
+            with processes(client, cluster, tmp_path_factory.mktemp("operators")) as running:
+                yield running
+                if cluster.name is PlaceName.EXISTING:
+                    _until_test_namespaces_are_gone(client)
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: Place) -> Iterator[Program]:
+def operator(cluster: Place, client: Client, pytestconfig: pytest.Config) -> Iterator[Program]:
     """The whole operator with leader election and its own identity, running in this process against the cluster."""
+    if operator_name(pytestconfig) is OperatorName.INSTALLED:
+        pytest.skip("it needs an operator of this process, and another one is installed")
     logs.configure(level=LogLevel.WARNING, form=LogFormat.CONSOLE)
     settings = Settings(
         kubeconfig=str(cluster.operator_kubeconfig),
@@ -121,6 +185,9 @@ def operator(cluster: Place) -> Iterator[Program]:
     thread = threading.Thread(target=run, name="operator")
     thread.start()
     yield program
+    if cluster.name is PlaceName.EXISTING:
+        # Nobody else takes the finalizers from what is left of the tests, in a cluster that stays.
+        _until_test_namespaces_are_gone(client)
     stop.set()
     thread.join(STOP_S)
     assert not thread.is_alive(), "the operator did not stop"
@@ -147,7 +214,10 @@ def nothing_else_goes_on(client: Client) -> None:
 
     A real control plane takes up to half a minute for a namespace with pods.
     """
+    _until_test_namespaces_are_gone(client)
 
+
+def _until_test_namespaces_are_gone(client: Client) -> None:
     def gone() -> bool:
         leaving = [item["metadata"]["name"] for item in client.list(NAMESPACE).items if _is_leaving(item)]
         assert leaving == []

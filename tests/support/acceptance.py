@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -31,8 +32,8 @@ from reconcilers.api.resources import (
 )
 from tests.support.eventually import eventually
 
-#: A start takes the kubelet's probes, a stop the server's shutdown.
-PATIENCE_S = 30.0
+#: A start takes the kubelet's probes, a stop the server's shutdown; in a cluster with real volumes and images, more.
+PATIENCE_S = float(os.environ.get("DITTOFS_TEST_PATIENCE_S", "30"))
 USER = "acceptance-tests"
 #: All that there is about an instance in its namespace.
 EVERYTHING = (

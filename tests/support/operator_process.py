@@ -20,7 +20,8 @@ from hack.controlplane.resources import ROLE, ROLE_BINDING
 from informers.client import Client
 from tests.support.acceptance import USER, Metrics
 from tests.support.eventually import eventually
-from tests.support.place import MANIFESTS, Place, PlaceName
+from tests.support.installation import MANIFESTS
+from tests.support.place import Place, PlaceName
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dittofs-operator"
 START_S = 20.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,34 +15,16 @@ import yaml
 from hack.controlplane.binaries import find_binaries
 from hack.controlplane.control_plane import ControlPlane
 from hack.controlplane.node import SimulatedNode
-from hack.controlplane.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from hack.localcluster.cluster import LocalCluster
 from hack.localcluster.kubelet.api import KubeletClient
 from hack.localcluster.kubelet.container import Pace
-from hack.localcluster.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 from informers import configuration
-from informers.client import Client
-from informers.resource import Manifest, ObjectKey, Resource
-from reconcilers.api.resources import SERVICE_ACCOUNT
-from tests.support.eventually import eventually
+from informers.resource import ObjectKey
+from tests.support.installation import USER, Installation
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-USER = "integration-tests"
 #: Longer than a whole run of the suite.
 _TOKEN_LIFETIME_S = 4 * 3600
 _OPERATOR = ObjectKey("dittofs-system", "dittofs-operator")
-_INSTALLED: Mapping[str, Resource] = {
-    resource.kind: resource
-    for resource in (
-        CUSTOM_RESOURCE_DEFINITION,
-        NAMESPACE,
-        SERVICE_ACCOUNT,
-        CLUSTER_ROLE,
-        CLUSTER_ROLE_BINDING,
-        ROLE,
-        ROLE_BINDING,
-    )
-}
 
 
 class PlaceName(StrEnum):
@@ -89,13 +71,13 @@ def open_place(
     match name:
         case PlaceName.LOCAL:
             with LocalCluster(directory, dfs_binary=dfs_binary, pace=pace) as local:
-                _install_definitions(local.kubeconfig)
+                Installation(local.kubeconfig).add_definitions()
                 # The local API server knows one identity.
                 yield Place(name, local.kubeconfig, local.kubeconfig, local.data_dir)
             assert local.leftovers() == []
         case PlaceName.CONTROL_PLANE:
             with contextlib.ExitStack() as stack:
-                plane = ControlPlane(directory, binaries=find_binaries(tell=print), prepare=_install_definitions)
+                plane = ControlPlane(directory, binaries=find_binaries(tell=print), prepare=_add_definitions)
                 stack.enter_context(plane)
                 node = SimulatedNode(
                     plane.kubeconfig,
@@ -105,24 +87,34 @@ def open_place(
                     pace=pace,
                 )
                 stack.enter_context(node)
+                Installation(plane.kubeconfig).add_identity()
                 yield Place(name, plane.kubeconfig, _operator_of(plane.kubeconfig, directory), plane.data_dir)
             assert plane.leftovers() == []
         case PlaceName.EXISTING:
             assert existing is not None
-            _install_definitions(existing)
-            yield Place(name, existing, _operator_of(existing, directory), None)
+            installation = Installation(existing)
+            try:
+                installation.add_definitions()
+                installation.add_identity()
+                yield Place(name, existing, _operator_of(existing, directory), None)
+            finally:
+                installation.remove()
+
+
+def _add_definitions(kubeconfig: Path) -> None:
+    Installation(kubeconfig).add_definitions()
 
 
 def _operator_of(kubeconfig: Path, directory: Path) -> Path:
-    """Install RBAC as a user does; a kubeconfig of the operator's ServiceAccount."""
-    _install(kubeconfig, "operator/namespace.yaml", "operator/service-account.yaml", "rbac")
+    """A kubeconfig of the operator's ServiceAccount."""
     client = KubeletClient(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
     token = client.request_token(_OPERATOR, lifetime_s=_TOKEN_LIFETIME_S)
     client.close()
     path = directory / "operator.kubeconfig"
     path.touch(mode=0o600)
-    content = with_token(yaml.safe_load(kubeconfig.read_text()), token, namespace=_OPERATOR.namespace)
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(
+        yaml.safe_dump(with_token(yaml.safe_load(kubeconfig.read_text()), token, namespace=_OPERATOR.namespace))
+    )
     return path
 
 
@@ -134,27 +126,3 @@ def with_token(kubeconfig: dict[str, Any], token: str, *, namespace: str) -> dic
     context["context"] |= {"user": "operator", "namespace": namespace}
     changed["users"] = [{"name": "operator", "user": {"token": token}}]
     return changed
-
-
-def _install_definitions(kubeconfig: Path) -> None:
-    _install(kubeconfig, "crds")
-    client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
-    for file in sorted((MANIFESTS / "crds").glob("*.yaml")):
-        key = ObjectKey("", yaml.safe_load(file.read_text())["metadata"]["name"])
-        eventually(lambda key=key: _is_served(client.get(CUSTOM_RESOURCE_DEFINITION, key)), what=f"{key.name} served")
-    client.close()
-
-
-def _install(kubeconfig: Path, *paths: str) -> None:
-    client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
-    for path in paths:
-        place = MANIFESTS / path
-        for file in sorted(place.glob("*.yaml")) if place.is_dir() else [place]:
-            for manifest in yaml.safe_load_all(file.read_text()):
-                client.apply(_INSTALLED[manifest["kind"]], manifest, field_manager=USER, force=True)
-    client.close()
-
-
-def _is_served(definition: Manifest) -> bool:
-    conditions = (definition.get("status") or {}).get("conditions") or ()
-    return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)

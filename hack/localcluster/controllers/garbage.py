@@ -124,12 +124,14 @@ class GarbageCollector:
         with self._lock:
             informers = list(self._informers.items())
         for resource, informer in informers:
+            if not informer.has_synced:
+                continue  # its objects will come as added, and be looked at for their owners then
             for dependent in informer.store.by_index(_OWNER_INDEX, uid):
                 self._queue.add(_Dependent(resource, ObjectKey.of(dependent)))
 
     def _collect(self, dependent: _Dependent) -> None:
         informer = self._informers.get(dependent.resource)
-        view = informer.store.get(dependent.key) if informer is not None else None
+        view = informer.store.peek(dependent.key) if informer is not None else None
         if view is None or view["metadata"].get("deletionTimestamp"):
             return
         references = view["metadata"].get("ownerReferences") or ()
@@ -150,7 +152,7 @@ class GarbageCollector:
             return True
         key = ObjectKey(namespace if resource.namespaced else "", reference["name"])
         informer = self._informers.get(resource)
-        cached = informer.store.get(key) if informer is not None else None
+        cached = informer.store.peek(key) if informer is not None else None
         if cached is not None and cached["metadata"]["uid"] == reference["uid"]:
             return True
         try:

@@ -157,4 +157,4 @@ class _Lookup:
         return folder if folder.is_dir() else None
 
     def _get(self, kind: str, name: str) -> View | None:
-        return self._informers[kind].store.get(ObjectKey(self._namespace, name))
+        return self._informers[kind].store.peek(ObjectKey(self._namespace, name))

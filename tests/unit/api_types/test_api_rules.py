@@ -20,6 +20,7 @@ PORTS = (
     "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
     "change one of them"
 )
+NODE_PORTS = "service.nodePort must differ among the enabled adapters"
 ONE_DATABASE = "exactly one of database.sqlite, database.postgresRef and database.postgresSecretRef must be set"
 GROW = "size can only grow; a volume cannot shrink"
 CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
@@ -39,6 +40,10 @@ def _user(name: str, uid: int) -> Spec:
 
 def _pod(**pod: Any) -> Spec:
     return {"pod": pod}
+
+
+def _node_port(number: int) -> Spec:
+    return {"service": {"type": "NodePort", "nodePort": number}}
 
 
 def _service(adapter: str = "nfs", **service: Any) -> Spec:
@@ -66,6 +71,9 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         _service(type="LoadBalancer", loadBalancerClass="a/b", loadBalancerSourceRanges=["10.0.0.0/8", "fd00::/8"]),
         _service(type="NodePort", nodePort=32049, externalTrafficPolicy="Local"),
         _service(loadBalancerSourceRanges=[]),
+        {"adapters": {"nfs": _node_port(32049), "api": _node_port(32080)}},
+        {"adapters": {"nfs": _node_port(32049), "smb": _node_port(32049)}},
+        {"adapters": {"nfs": {"enabled": False, **_node_port(32049)}, "api": _node_port(32049)}},
         {"resources": {"requests": {"cpu": "500m", "memory": 1073741824}, "limits": {"cpu": 2}}},
         {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
@@ -113,6 +121,18 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"adapters": {"smb": {"enabled": True, "port": 8080}}}, PORTS),
         ({"adapters": {"nfs": {"port": 0}}}, "spec.adapters.nfs.port: Invalid value: 0: "),
         ({"adapters": {"nfs": {"port": 65536}}}, "spec.adapters.nfs.port: Invalid value: 65536: "),
+        ({"adapters": {"nfs": _node_port(32049), "api": _node_port(32049)}}, NODE_PORTS),
+        ({"adapters": {"nfs": _node_port(32049), "smb": {"enabled": True, **_node_port(32049)}}}, NODE_PORTS),
+        (
+            {
+                "adapters": {
+                    "nfs": {"enabled": False},
+                    "smb": {"enabled": True, **_node_port(32049)},
+                    "api": _node_port(32049),
+                }
+            },
+            NODE_PORTS,
+        ),
         (_service(loadBalancerClass="a/b"), "service.loadBalancerClass works with service.type LoadBalancer only"),
         (
             _service(type="NodePort", loadBalancerSourceRanges=["10.0.0.0/8"]),

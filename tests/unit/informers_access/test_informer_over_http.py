@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from informers.client import Client
 from informers.clock import SystemClock
 from informers.delivery import Registration
 from informers.event import Added, Deleted, Event, Updated
 from informers.informer import SharedInformer
+from informers.metrics import Metrics
 from informers.resource import ObjectKey, Resource
 from tests.support.scripted_server import LIMIT_S, Answer, ScriptedServer, Stream, config_map, page
 
@@ -317,20 +321,40 @@ def test_selectors_indexes_and_trimming_reach_where_they_belong(server: Scripted
     assert watch.query["labelSelector"] == "x=y"
 
 
-class Gauges:
-    def observe(self, *, objects: Callable[[], float], last_event_age_s: Callable[[], float]) -> None:
-        self.objects, self.age_s = objects, last_event_age_s
+def test_metrics_tell_what_an_informer_holds_and_what_it_did_not_tell(server: ScriptedServer, make: Make) -> None:
+    registry = CollectorRegistry()
+    go, inside = threading.Event(), threading.Event()
 
-    def left_out(self, reason: str) -> None:
-        pass
+    def raising(_: Event) -> None:
+        inside.set()
+        go.wait(LIMIT_S)
+        raise ZeroDivisionError
 
+    def metric(name: str) -> float | None:
+        labels = {"group": "", "version": "v1", "resource": "configmaps"}
+        return registry.get_sample_value(f"informer_{name}", labels)
 
-def test_gauges_read_the_number_of_objects_and_the_age_of_the_last_news(server: ScriptedServer, make: Make) -> None:
-    gauges = Gauges()
+    stream = Stream()
     server.script("list", page(config_map("a", 3), version="5"))
-    informer = make(metrics=gauges)
-    assert gauges.age_s() != gauges.age_s(), "NaN before the first list"
+    server.script("watch", stream)
+    informer = make(metrics=Metrics(registry).informer(CONFIG_MAPS))
+    registration = informer.add_handler(raising, name="raising")
+    age_s = metric("last_event_age_seconds")
+    assert age_s is not None
+    assert math.isnan(age_s), "before the first list"
+
     informer.start()
-    server.until_seen("watch", 1)
-    assert gauges.objects() == 1
-    assert 0 <= gauges.age_s() < LIMIT_S
+    assert inside.wait(LIMIT_S)
+    for version in (6, 7, 8):
+        stream.event("MODIFIED", config_map("a", version))
+    while metric("coalesced_events_total") != 2:
+        assert registration._thread.is_alive()
+
+    assert metric("objects") == 1
+    assert metric("bytes") == len(orjson.dumps(config_map("a", 8)))
+    assert metric("queued_items") == 1
+    assert 0 <= (metric("last_event_age_seconds") or 0) < LIMIT_S
+    go.set()
+    while metric("handler_failures_total") != 2:
+        assert registration._thread.is_alive()
+    assert metric("queued_items") == 0

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 from prometheus_client import CollectorRegistry
 
-from informers.errors import AlreadyExists, ClientError, Forbidden, NotFound, Unreachable, WriteRefused
+from informers.errors import AlreadyExists, Cause, ClientError, Forbidden, NotFound, Unreachable, WriteRefused
 from informers.events import QUEUE_SIZE, SPAM_BURST, EventRecorder
 from informers.lease import micro_time
 from informers.metrics import Metrics
@@ -59,7 +60,7 @@ class World:
             component="demo.io/operator",
             instance=instance,
             clock=self.clock,
-            logger=structlog.wrap_logger(structlog.ReturnLogger()),
+            logger=structlog.get_logger(),
             metrics=Metrics(self.registry),
         )
         if start:
@@ -246,6 +247,20 @@ def test_a_refusal_is_counted_not_repeated_and_does_not_stop_the_next_event(erro
 
     assert [event["note"] for event in world.writer.created] == ["second"]
     assert world.dropped(reason) == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "level"), [("NamespaceTerminating", "debug"), ("SomethingElse", "warning")], ids=["leaving", "staying"]
+)
+def test_a_namespace_that_is_being_deleted_is_no_news(cause: str, level: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        world = World()
+        world.writer.errors = [Forbidden(403, "Forbidden", "no", causes=(Cause("metadata.namespace", cause, "x"),))]
+        world.recorder.normal(thing(), "Reason", "note")
+        world.written()
+
+    assert [(line["event"], line["log_level"]) for line in lines] == [("event not written", level)]
+    assert world.dropped("refused") == 1
 
 
 def test_a_full_queue_drops_instead_of_blocking() -> None:

@@ -1,4 +1,4 @@
-"""In which order a manager starts and ends things, and what ends it (controller-layer.md 1.10, T110..T113)."""
+"""In which order a manager starts and ends things, and what ends it (T110..T114, Tg)."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ class FakeInformer:
     @property
     def store(self) -> FakeInformer:
         return self
+
+    def version_of(self, namespace: str) -> str:
+        return ""
+
+    def peek(self, key: ObjectKey) -> View | None:
+        return None
 
     def list(self, namespace: str = "") -> tuple[View, ...]:
         return ({"metadata": {"namespace": "default", "name": "a"}},)
@@ -97,7 +103,9 @@ class FakeRecorder:
 class World:
     """A manager with a runnable of each group, a controller, and (if asked) an elector whose lease is in memory."""
 
-    def __init__(self, *, elect: bool = False, synced: bool = True, last_error: str = "") -> None:
+    def __init__(
+        self, *, elect: bool = False, synced: bool = True, last_error: str = "", graceful_timeout_s: float = 30
+    ) -> None:
         self.diary: list[str] = []
         self.clock = FakeClock()
         self.lock = FakeLock()
@@ -116,21 +124,26 @@ class World:
             events=FakeRecorder(self.diary),
             health_address="127.0.0.1:0",
             metrics_address="127.0.0.1:0",
-            graceful_timeout_s=30,
+            graceful_timeout_s=graceful_timeout_s,
             sync_timeout_s=120,
         )
         self.informer = FakeInformer(self.diary, synced=synced, last_error=last_error)
         self.always = FakeRunnable(self.diary, "always")
         self.leading = FakeRunnable(self.diary, "leading")
-        controller = Controller(name="things", reconciler=self, clock=self.clock, metrics=metrics, logger=logger)
-        controller.watch(self.informer, own_key)
+        self._metrics = metrics
         self.manager.add_informer(self.informer)
-        self.manager.add_controller(controller)
+        self.manager.add_controller(self.controller("things", self.informer))
         self.manager.add_runnable(self.always, needs_leader=False)
         self.manager.add_runnable(self.leading)
         self.stop = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def controller(self, name: str, informer: FakeInformer) -> Controller:
+        logger = structlog.wrap_logger(structlog.ReturnLogger())
+        made = Controller(name=name, reconciler=self, clock=self.clock, metrics=self._metrics, logger=logger)
+        made.watch(informer, own_key)
+        return made
 
     def reconcile(self, key: ObjectKey) -> Result:
         try:
@@ -249,8 +262,8 @@ def test_an_informer_that_never_syncs_ends_the_manager_with_its_last_error() -> 
     assert "always begins" not in world.diary
 
 
-def test_a_stop_while_waiting_for_the_sync_is_no_error() -> None:
-    """Test (g) of the reference: client-go can spin here until it is killed."""
+def test_t111_tg_a_stop_while_waiting_for_the_sync_is_no_error() -> None:
+    """client-go can spin here until it is killed."""
     world = World(synced=False)
     world.start()
     world.main_waits()
@@ -262,7 +275,7 @@ def test_a_stop_while_waiting_for_the_sync_is_no_error() -> None:
     assert world.diary[-2:] == ["informer stops", "events stop"]
 
 
-def test_a_runnable_that_fails_ends_everything_and_its_error_is_raised() -> None:
+def test_t111_a_runnable_that_fails_ends_everything_and_its_error_is_raised() -> None:
     world = World()
     world.start()
     world.reconciled()
@@ -290,6 +303,21 @@ def test_t111_what_does_not_end_in_time_is_named_and_the_lease_is_not_released()
     world.held.set()
 
 
+def test_t111_without_a_graceful_timeout_each_part_has_a_moment_and_a_negative_one_is_refused() -> None:
+    world = World(elect=True, graceful_timeout_s=0)
+    world.held = threading.Event()
+    world.start()
+    world.reconciled()
+
+    world.stop.set()
+    world.end_late()
+
+    assert str(world.error) == "things did not end within 0 s"
+    world.held.set()
+    with pytest.raises(ValueError, match="negative"):
+        World(graceful_timeout_s=-1)
+
+
 def test_t111_a_first_error_is_kept_and_the_rest_noted_on_it() -> None:
     world = World()
     world.informer.ends = False
@@ -304,18 +332,68 @@ def test_t111_a_first_error_is_kept_and_the_rest_noted_on_it() -> None:
     assert world.error.__notes__ == ["things.demo.io did not end within 30 s"]
 
 
-def test_t112_a_second_run_and_late_additions_are_refused() -> None:
+def test_t112_what_is_added_late_is_started_at_once() -> None:
+    world = World(elect=True)
+    world.start()
+    world.reconciled()
+    assert world.leading.began.acquire(timeout=20)
+    late = [FakeRunnable(world.diary, name) for name in ("late", "late leading")]
+    informer = FakeInformer(world.diary)
+
+    world.manager.add_informer(informer)
+    world.manager.add_controller(world.controller("more things", informer))
+    world.manager.add_runnable(late[0], needs_leader=False)
+    world.manager.add_runnable(late[1])
+
+    world.reconciled()
+    assert all(runnable.began.acquire(timeout=20) for runnable in late)
+    assert world.diary.count("informer starts") == 2
+    assert world.ready("/readyz/informer-things.demo.io-2") == 200
+    world.stop.set()
+    world.end()
+    assert world.error is None
+    assert {"late ends", "late leading ends"} < set(world.diary)
+    assert world.diary.count("informer stops") == 2
+
+
+def test_t112_what_is_added_late_to_a_follower_begins_when_it_leads() -> None:
+    world = World(elect=True)
+    world.lock.put(LeaseRecord("other", 15))
+    world.start()
+    assert world.always.began.acquire(timeout=20)
+    world.main_waits()
+    informer = FakeInformer(world.diary)
+    world.manager.add_informer(informer)
+    world.manager.add_controller(world.controller("more things", informer))
+    assert world.diary.count("informer starts") == 2
+    assert world.may_write == []
+
+    world.pass_time_until(lambda: world.elector.is_leader)
+
+    world.reconciled()
+    world.reconciled()
+    assert world.may_write == [True, True]
+    world.stop.set()
+    world.end()
+    assert world.error is None
+
+
+def test_t112_a_second_run_and_additions_after_the_end_has_begun_are_refused() -> None:
     world = World()
     world.start()
     world.reconciled()
-
     with pytest.raises(RuntimeError, match="once"):
         world.manager.run(threading.Event())
-    with pytest.raises(RuntimeError, match="before"):
-        world.manager.add_informer(world.informer)
 
     world.stop.set()
     world.end()
+
+    with pytest.raises(RuntimeError, match="nothing can be added"):
+        world.manager.add_informer(world.informer)
+    with pytest.raises(RuntimeError, match="nothing can be added"):
+        world.manager.add_runnable(world.always)
+    with pytest.raises(RuntimeError, match="nothing can be added"):
+        world.manager.add_controller(world.controller("late", world.informer))
     assert world.error is None
 
 
@@ -337,7 +415,7 @@ def test_t113_a_follower_reconciles_nothing_is_ready_and_ends_without_touching_t
     assert "leading begins" not in world.diary
 
 
-def test_a_lost_lease_stops_the_work_and_a_new_campaign_starts_it_again() -> None:
+def test_t113_a_lost_lease_stops_the_work_and_a_new_campaign_starts_it_again() -> None:
     world = World(elect=True)
     world.start()
     world.reconciled()
@@ -359,7 +437,7 @@ def test_a_lost_lease_stops_the_work_and_a_new_campaign_starts_it_again() -> Non
     assert world.diary.count("informer starts") == 1
 
 
-def test_a_renewal_that_hangs_ends_the_work_at_the_deadline_by_the_clock() -> None:
+def test_t113_a_renewal_that_hangs_ends_the_work_at_the_deadline_by_the_clock() -> None:
     world = World(elect=True)
     world.start()
     world.reconciled()
@@ -389,7 +467,7 @@ def test_a_renewal_that_hangs_ends_the_work_at_the_deadline_by_the_clock() -> No
     assert world.error is None
 
 
-def test_work_that_does_not_end_after_a_lost_lease_ends_the_process() -> None:
+def test_t113_work_that_does_not_end_after_a_lost_lease_ends_the_process() -> None:
     world = World(elect=True)
     world.held = threading.Event()
     world.start()

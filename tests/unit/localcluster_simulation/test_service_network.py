@@ -25,8 +25,11 @@ SERVICES, TARGET = 20, 80
 class Informer:
     """Objects that are there from the start."""
 
+    has_synced = True
+
     def __init__(self, objects: Sequence[Any]) -> None:
         self.store = self
+        self.has_synced = True
         self._objects = objects
 
     def list(self, namespace: str = "") -> Sequence[Any]:

@@ -216,3 +216,36 @@ def test_what_a_person_mends_on_the_server_is_noticed_within_a_poll_however_ofte
 
     assert isinstance(world.settle(key), RequeueAfter)
     assert world.condition(key, "Ready") == ("True", "Serving")
+
+
+def test_a_share_that_does_not_fit_the_model_says_so_without_what_stands_in_it(world: ShareWorld) -> None:
+    key = world.put_share()
+    world.settle(key)
+    share_id = world.status(key)["shareID"]
+    world.put_share(defaultPermission="sesame")
+    world.recorder.events.clear()
+
+    assert isinstance(world.settle(key), Terminal)
+
+    status = world.status(key)
+    assert (status["phase"], status["ready"], status["shareID"]) == ("Degraded", False, share_id)
+    assert world.condition(key, "Ready") == world.condition(key, "Synced") == ("False", "InvalidSpec")
+    assert "spec.defaultPermission" in str(status["conditions"])
+    assert world.recorder.reasons() == ["InvalidSpec"]
+    assert "sesame" not in str(status) + str(world.recorder.events)
+
+    world.put_share(defaultPermission="read")
+    assert isinstance(world.settle(key), RequeueAfter)
+    assert world.condition(key, "Ready") == ("True", "Serving")
+
+
+def test_a_share_says_that_its_instance_does_not_fit_the_model(world: ShareWorld) -> None:
+    key = world.put_share()
+    world.settle(key)
+    world.put_instance(spec={"logging": {"level": "sesame"}})
+
+    assert world.settle(key) == Done()
+
+    assert world.condition(key, "InstanceReady") == ("False", "InvalidSpec")
+    message = next(c["message"] for c in world.status(key)["conditions"] if c["type"] == "InstanceReady")
+    assert message == 'the operator can\'t read spec.logging.level of DittoFS "demo": see its condition Ready'
