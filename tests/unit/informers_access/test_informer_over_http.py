@@ -305,7 +305,7 @@ def test_selectors_indexes_and_trimming_reach_where_they_belong(server: Scripted
     item = config_map("a", 3, data={"team": "red"}, metadata={"managedFields": managed})
     server.script("list", page(item, version="5"))
     informer = make(
-        namespace="ns",
+        namespaces=("ns",),
         label_selector="x=y",
         field_manager="us",
         transform=lambda obj: {**obj, "extra": None},
