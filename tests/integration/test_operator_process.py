@@ -116,6 +116,7 @@ def test_of_two_one_leads_and_hands_over_at_once_when_it_is_asked_to_stop(run: R
         leader.until_leading()
         with run("other", *LONG) as follower:
             follower.until_ready()
+            eventually(lambda: _has_seen_a_leader(follower), PATIENCE_S, what="a follower that waits")
             assert not follower.leads()
             assert follower.metrics().writes() == {"POST": 0, "PATCH": 0, "DELETE": 0}
             held_by = holder(world)
@@ -125,6 +126,10 @@ def test_of_two_one_leads_and_hands_over_at_once_when_it_is_asked_to_stop(run: R
 
             assert leader.wait() == 0
             assert holder(world) not in ("", held_by)
+
+
+def _has_seen_a_leader(follower: OperatorProcess) -> bool:
+    return any(line["event"] == "leader seen" and line["leader"] for line in follower.log_lines())
 
 
 def test_a_killed_leader_is_followed_after_its_lease_and_not_before(run: Run, world: World) -> None:
