@@ -111,7 +111,11 @@ class WatchStream:
             raise
         self._established = True
         lines = _Lines(response, self._description, progress=self._progress, released=self._interruption.release)
-        self._progress()
+        try:
+            self._progress()
+        except BaseException:
+            lines.close()
+            raise
         return lines
 
 
