@@ -211,10 +211,11 @@ def test_what_the_listener_for_progress_raises_ends_the_stream_and_closes_its_co
 
     server.script("watch", Stream().raw(b" "))
     stream = watch(client, progress=progress)
-    with pytest.raises(Silent, match="enough"):
+    with pytest.raises(Silent, match="enough") as raised:
         next(stream)
 
     assert len(calls) == at
+    assert raised.traceback, "what is kept of it must not keep the connection open"
     assert not [thing for thing in gc.get_objects() if isinstance(thing, HTTPConnection) and thing.sock is not None]
 
 
