@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from informers.resource import View
+from informers.errors import NotFound
+from informers.resource import ObjectKey, View
 from reconcilers import names
+from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.resources import STATEFUL_SET
 from reconcilers.builders.config import config_file, config_hash
 from reconcilers.builders.inputs import PodInputs, PostgresSource
 from reconcilers.builders.overrides import judge
@@ -18,6 +21,7 @@ from reconcilers.dittofs.children import child_key
 from reconcilers.dittofs.database import Databases
 from reconcilers.dittofs.facts import DatabaseFacts, Problem
 from reconcilers.dittofs.observe import inputs_in_force
+from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
@@ -41,8 +45,9 @@ class Prepared:
 class Preparation:
     """Prepares pods. Safe for many threads, for different instances."""
 
-    def __init__(self, *, caches: DittoFSCaches, keeper: SecretKeeper, reader: SecretReader) -> None:
+    def __init__(self, *, caches: DittoFSCaches, client: ApiClient, keeper: SecretKeeper, reader: SecretReader) -> None:
         self._caches = caches
+        self._client = client
         self._keeper = keeper
         self._databases = Databases(clusters=caches.postgres_clusters, reader=reader)
 
@@ -72,8 +77,19 @@ class Preparation:
 
     def in_force(self, instance: DittoFS) -> PodInputs | None:
         """What the pod of `instance` starts with at present."""
-        view = self._caches.stateful_sets.get(child_key(instance, names.stateful_set(instance.metadata.name)))
+        key = child_key(instance, names.stateful_set(instance.metadata.name))
+        view = self._caches.stateful_sets.get(key)
+        if view is None and instance.status.config_hash:
+            view = self._unlabelled(instance, key)
         return None if view is None else inputs_in_force(view)
+
+    def _unlabelled(self, instance: DittoFS, key: ObjectKey) -> View | None:
+        """Our StatefulSet `key` that there was: without its labels it is in no cache of ours, but runs its pod."""
+        try:
+            live = self._client.get(STATEFUL_SET, key)
+        except NotFound:
+            return None
+        return live if whose(STATEFUL_SET, live, instance) is Whose.OURS else None
 
     def _database(self, instance: DittoFS, in_force: PodInputs | None, report: Report) -> DatabaseFacts:
         with report.step("database"):

@@ -87,7 +87,7 @@ class DittoFSReconciler:
         self._children = Children(caches=caches, client=client, applier=applier)
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
-        self._preparation = Preparation(caches=caches, keeper=keeper, reader=reader)
+        self._preparation = Preparation(caches=caches, client=client, keeper=keeper, reader=reader)
         self._server = ServerSettings(
             client=client,
             sessions=sessions,

@@ -15,6 +15,7 @@ from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
     PERSISTENT_VOLUME_CLAIM,
+    POD,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -154,6 +155,38 @@ def test_a_foreign_secret_of_our_name_is_neither_read_into_the_pod_nor_changed(w
     assert world.get(SECRET, "demo-jwt-secret") == theirs
     assert world.condition("Degraded") == ("True", "NameConflict")
     assert not world.exists(STATEFUL_SET, "demo")
+
+
+@pytest.mark.parametrize(("resource", "name"), [(STATEFUL_SET, "demo"), (SERVICE, "demo-nfs")], ids=["set", "service"])
+def test_a_child_that_lost_its_labels_gets_them_back_also_beside_a_foreign_admin_secret(
+    world: World, resource: Resource, name: str
+) -> None:
+    world.run()
+    world.delete(SECRET, "demo-admin")
+    world.create_secret("demo-admin", username="admin", password="somebody else's")
+    labels = world.get(resource, name)["metadata"]["labels"]
+    world.change(resource, name, {"metadata": {"labels": None}})
+    world.restarted()
+
+    world.reconcile()
+
+    assert world.get(resource, name)["metadata"]["labels"] == labels
+    assert world.condition("Degraded") == ("True", "NameConflict")
+    assert world.exists(POD, "demo-0")
+
+
+def test_a_stateful_set_that_is_not_ours_is_not_taken_for_one_that_lost_its_labels(world: World) -> None:
+    world.run()
+    theirs = world.get(STATEFUL_SET, "demo")
+    world.delete(STATEFUL_SET, "demo")
+    metadata = {"name": "demo", "namespace": NAMESPACE}
+    world.create(STATEFUL_SET, {"metadata": metadata, "spec": theirs["spec"]})
+    before = world.get(STATEFUL_SET, "demo")
+
+    world.reconcile()
+
+    assert world.get(STATEFUL_SET, "demo") == before
+    assert world.condition("Degraded") == ("True", "NameConflict")
 
 
 def test_children_of_a_deleted_namesake_are_waited_for(world: World) -> None:
