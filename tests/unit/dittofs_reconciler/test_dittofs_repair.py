@@ -133,6 +133,23 @@ def test_a_foreign_object_of_a_child_s_name_is_left_alone_and_the_others_go_on(w
     assert result == RequeueAfter(POLL_S)
 
 
+def test_what_others_add_to_a_child_stays(world: World) -> None:
+    """Server-side apply merges these lists by key: an entry of somebody else's is no change of ours (SSA)."""
+    world.run()
+    ports = world.get(SERVICE, "demo-nfs")["spec"]["ports"]
+    extra = {"name": "extra", "port": 111, "protocol": "TCP", "targetPort": 12049}
+    world.change(SERVICE, "demo-nfs", {"spec": {"ports": [*ports, extra]}, "metadata": {"labels": {"theirs": "x"}}})
+
+    assert world.requests_of(passes=2) == []
+
+    service = world.get(SERVICE, "demo-nfs")
+    assert [port["port"] for port in service["spec"]["ports"]] == [2049, 111]
+    assert service["metadata"]["labels"]["theirs"] == "x"
+    world.change_spec(adapters={"nfs": {"port": 2050}})
+    world.reconcile()
+    assert {port["port"] for port in world.get(SERVICE, "demo-nfs")["spec"]["ports"]} == {2050, 111}
+
+
 def test_a_name_that_becomes_free_is_taken(world: World) -> None:
     world.create(SERVICE, {"metadata": {"name": "demo-nfs", "namespace": NAMESPACE}, "spec": {"ports": [{"port": 1}]}})
     world.create_dittofs()
