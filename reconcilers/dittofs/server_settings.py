@@ -51,6 +51,19 @@ def wanted_adapters(instance: DittoFS) -> tuple[WantedAdapter, ...]:
     )
 
 
+def recovery(instance: DittoFS) -> str:
+    """What a person does when nobody knows the admin password: the server keeps no more than a hash of it."""
+    embedded = instance.spec.database.sqlite is not None
+    claim = names.control_plane_claim(instance.metadata.name)
+    database = f"delete the claim {claim}" if embedded else "empty its PostgreSQL database"
+    return (
+        "If nobody knows it: an account of the role admin can set one (dfsctl user password admin, then, as admin, "
+        f"dfsctl user change-password). Else: set spec.replicas to 0, {database}, set it to 1 again; "
+        "the server then begins with the password in the Secret, the shares come back with their files, but the "
+        "server's snapshots and what was made on it by hand are lost"
+    )
+
+
 class ServerSettings:
     """Looks after the servers. Safe for many threads, for different instances."""
 
@@ -155,7 +168,7 @@ class ServerSettings:
         if reference is None:
             raise _LockedOut(
                 f'the server refuses the password in Secret "{secret}": put the password in force there, '
-                "under the key password"
+                f"under the key password. {recovery(visit.instance)}"
             )
         try:
             wanted = self._keeper.wanted_password(visit.instance)
@@ -167,7 +180,7 @@ class ServerSettings:
         except LoginRefused:
             raise _LockedOut(
                 f'the server refuses the passwords in the Secrets "{secret}" and "{reference.name}": '
-                "put the password in force into one of them"
+                f"put the password in force into one of them. {recovery(visit.instance)}"
             ) from None
         if visit.change:
             self._put_in_force(visit, wanted)

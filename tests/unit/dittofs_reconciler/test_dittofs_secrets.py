@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from informers.resource import ObjectKey
-from reconcilers.api.resources import DITTOFS, POD, SECRET, STATEFUL_SET
+from reconcilers.api.resources import DITTOFS, PERSISTENT_VOLUME_CLAIM, POD, SECRET, STATEFUL_SET
 from reconcilers.dittofs import secret_reader
 from reconcilers.dittofs.secret_reader import SecretReader
 from tests.support.dittofs_world import NAMESPACE, World
@@ -268,6 +270,37 @@ def test_a_deleted_admin_secret_comes_back_with_the_password_that_works(world: W
 
     assert world.secret("demo-admin", "password") == password
     assert world.status["phase"] == "Running"
+
+
+def test_an_admin_secret_that_was_deleted_while_no_operator_ran_is_told_with_a_way_out_that_works(world: World) -> None:
+    world.run()
+    world.delete(SECRET, "demo-admin")
+    world.sessions.close()
+    world.restarted()
+
+    world.settle()
+
+    assert world.condition("Available") == ("False", "AdminLockedOut")
+    message = world.message("Available")
+    assert "put the password in force there, under the key password" in message
+    assert "dfsctl user password admin" in message
+    assert "set spec.replicas to 0, delete the claim demo-controlplane, set it to 1 again" in message
+    assert len(message) < 1000
+
+    world.stop_server()
+    world.change_spec(replicas=0)
+    world.reconcile()
+    world.roll_out()
+    world.delete(PERSISTENT_VOLUME_CLAIM, "demo-controlplane")
+    shutil.rmtree(world.directory / "data" / "controlplane")
+    world.change_spec(replicas=1)
+    world.reconcile()
+    world.roll_out()
+    world.start_server()
+    world.settle()
+
+    assert world.status["phase"] == "Running"
+    assert world.exists(PERSISTENT_VOLUME_CLAIM, "demo-controlplane")
 
 
 def test_removed_labels_of_a_secret_come_back(world: World) -> None:
