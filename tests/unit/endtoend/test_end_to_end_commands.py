@@ -63,3 +63,7 @@ def test_an_interruption_reaches_the_program_and_waits_for_its_end() -> None:
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "cleaned up\ninterrupted\n"
+
+
+def test_a_program_has_a_session_of_its_own_so_that_ctrl_c_reaches_it_once() -> None:
+    assert run(sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())") == "True\n"
