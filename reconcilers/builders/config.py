@@ -20,8 +20,10 @@ from reconcilers.builders.consumed import database_ca, metrics_token
 from reconcilers.builders.inputs import BuildFacts, PostgresSource
 from reconcilers.builders.metadata import child
 from reconcilers.builders.overrides import merged
-from reconcilers.builders.shares_file import shares_file
+from reconcilers.builders.shares_file import MAX_BYTES, shares_file
 
+#: What an object of the API may have, 1 MiB, less what shares.yaml may take and some room for the ConfigMap's metadata.
+MAX_CONFIG_BYTES = 1024 * 1024 - MAX_BYTES - 28 * 1024
 #: How long the server may take to answer a restore, which it does in one request.
 RESTORE_TIMEOUT = "30m"
 #: Longer than a restore: with the default of 10s its answer would be lost.

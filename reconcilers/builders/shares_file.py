@@ -15,14 +15,25 @@ from reconcilers.share.declared import DeclaredShare
 #: An object of the API may have 1 MiB; config.yaml and the rest of the ConfigMap need a part of it.
 MAX_BYTES = 900 * 1024
 
+_TRUNCATED = "truncated"
+
 
 def shares_file(instance: DittoFS, shares: Iterable[DeclaredShare]) -> str:
-    """The declared `shares` by path, without anything observed; only their names when all would be too much."""
+    """The declared `shares` by path, without anything observed.
+
+    Only their names when all would be too much, and only their number when that is too much as well.
+    """
     ordered = sorted(shares)
     text = _dump({"shares": [_entry(instance, share) for share in ordered]})
     if len(text.encode()) <= MAX_BYTES:
         return text
-    return _dump({"truncated": True, "names": [share.name for share in ordered]})
+    text = _dump({_TRUNCATED: True, "names": [share.name for share in ordered]})
+    return text if len(text.encode()) <= MAX_BYTES else _dump({_TRUNCATED: True, "count": len(ordered)})
+
+
+def is_truncated(text: str) -> bool:
+    """Whether the shares.yaml with this `text` says less of the shares than there is to say."""
+    return text.startswith(f"{_TRUNCATED}:")
 
 
 def _entry(instance: DittoFS, share: DeclaredShare) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from reconcilers import names
 from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import STATEFUL_SET
-from reconcilers.builders.config import config_file, config_hash
+from reconcilers.builders.config import MAX_CONFIG_BYTES, config_file, config_hash
 from reconcilers.builders.inputs import PodInputs, PostgresSource
 from reconcilers.builders.overrides import judge
 from reconcilers.dittofs.caches import DittoFSCaches
@@ -105,6 +105,13 @@ class Preparation:
         file = None if verdict.refused else config_file(instance, postgres)
         if verdict.refused:
             report.config_problems.append(Problem("OverrideRefused", "; ".join(verdict.refused)))
+        if file is not None and (size := len(file.encode())) > MAX_CONFIG_BYTES:
+            message = (
+                f"config.yaml would have {size} bytes, {MAX_CONFIG_BYTES} are what its ConfigMap has room for beside "
+                "shares.yaml: shorten spec.configOverrides"
+            )
+            report.config_problems.append(Problem("ConfigTooLarge", message))
+            file = None
         with report.step("Secrets that the pod starts with"):
             key = self._keeper.signing_key(instance, report)
             consumed = self._keeper.consumed(instance, postgres, report)

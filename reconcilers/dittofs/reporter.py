@@ -13,8 +13,9 @@ from reconcilers import names
 from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.api.resources import DITTOFS, STATEFUL_SET
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
+from reconcilers.builders.shares_file import is_truncated
 from reconcilers.conditions import to_status
 from reconcilers.dittofs.announce import Announcement, deeds, news
 from reconcilers.dittofs.caches import DittoFSCaches
@@ -129,7 +130,13 @@ class Reporter:
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
             badger=instance.spec.metadata.type is MetadataType.BADGER,
+            shares_file_truncated=is_truncated(self._shares_file(instance, report)),
         )
+
+    def _shares_file(self, instance: DittoFS, report: Report) -> str:
+        key = child_key(instance, names.config_map(instance.metadata.name))
+        view = cached_child(self._caches, report, CONFIG_MAP, key) or {}
+        return str((view.get("data") or {}).get(names.SHARES_KEY) or "")
 
     def _announce(self, view: View, announcements: Iterable[Announcement]) -> None:
         for announcement in announcements:

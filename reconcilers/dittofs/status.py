@@ -59,6 +59,7 @@ class Observed:
     #: The paths of the declared shares that the server does not serve although they were made on it.
     missing_shares: tuple[str, ...] = ()
     badger: bool = False
+    shares_file_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +255,14 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
+        ("SharesFileTruncated", SHARES_FILE_REMEDY if observed.shares_file_truncated else ""),
     )
 
 
+SHARES_FILE_REMEDY = (
+    "the declared shares are more than a ConfigMap holds: shares.yaml lists them in short and can't rebuild the server "
+    "alone, the DittoFSShares can; keep those backed up, or spread them over more instances"
+)
 LEGACY_LAYOUT_REMEDY = (
     "the server ended with code 78: a share directory still has the block layout of a release before v0.16; "
     "run the older release's migration on the payload claim first"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS_SHARE, STATEFUL_SET
+from reconcilers.builders import shares_file
 from tests.support.dittofs_world import NAMESPACE, World
 
 
@@ -29,6 +31,49 @@ def test_declared_shares_are_listed_with_the_addresses_of_their_data_and_restart
     assert world.status["shares"] == 1
     assert world.get(STATEFUL_SET, "demo")["metadata"]["generation"] == generation
     assert world.status["phase"] == "Running"
+
+
+def test_more_shares_than_a_config_map_holds_are_listed_in_short_and_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares_file, "MAX_BYTES", 60)
+    world.run()
+    declare(world, "export")
+
+    world.reconcile()
+
+    text = world.get(CONFIG_MAP, "demo-dittofs-config")["data"]["shares.yaml"]
+    assert yaml.safe_load(text) == {"truncated": True, "names": ["export"]}
+    assert world.condition("Degraded") == ("True", "SharesFileTruncated")
+    assert world.condition("Ready") == ("True", "Ready")
+    assert world.recorder.reasons() == ["Updated", "SharesFileTruncated"]
+
+    for number in range(9):
+        declare(world, f"another-{number}")
+    world.reconcile()
+    text = world.get(CONFIG_MAP, "demo-dittofs-config")["data"]["shares.yaml"]
+    assert yaml.safe_load(text) == {"truncated": True, "count": 10}
+
+    monkeypatch.undo()
+    world.reconcile()
+    assert world.condition("Degraded") == ("False", "AsDeclared")
+
+
+def test_a_config_file_that_a_config_map_cannot_hold_is_told_and_the_one_in_force_stays(world: World) -> None:
+    world.run()
+    before = world.get(CONFIG_MAP, "demo-dittofs-config")["data"]["config.yaml"]
+    declare(world, "export")
+    world.change_spec(configOverrides={"ldap": {"bind_dn": "x" * 200_000}})
+
+    world.reconcile()
+
+    data = world.get(CONFIG_MAP, "demo-dittofs-config")["data"]
+    assert data["config.yaml"] == before
+    assert "export" in data["shares.yaml"]
+    assert world.condition("ConfigReady") == ("False", "ConfigTooLarge")
+    assert "shorten spec.configOverrides" in world.message("ConfigReady")
+    assert world.condition("Available") == ("True", "ServerHealthy")
+    assert "ApplyFailed" not in str(world.status)
 
 
 def test_a_share_that_the_server_could_not_load_degrades_the_instance_but_not_its_availability(world: World) -> None:
