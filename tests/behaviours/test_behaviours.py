@@ -1,6 +1,8 @@
-"""The behaviours are numbered without gaps, and tests carry no other numbers."""
+"""Every behaviour has a test or a reason to have none, and the documentation tells which."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
@@ -18,8 +20,22 @@ def test_no_test_carries_a_number_that_no_row_has() -> None:
     assert SHOWN.keys() - {row.number for row in ROWS} == set()
 
 
+def test_every_behaviour_has_a_test_or_a_reason_to_have_none() -> None:
+    assert [row.number for row in ROWS if not row.reason and row.number not in SHOWN] == []
+
+
 def test_no_behaviour_has_both_a_test_and_a_reason_to_have_none() -> None:
     assert [row.number for row in ROWS if row.reason and row.number in SHOWN] == []
+
+
+def test_the_page_holds_the_tables() -> None:
+    """Write them anew with `python -m tests.behaviours`."""
+    assert behaviour.table(behaviour.load(), SHOWN) in behaviour.PAGE.read_text(), "run python -m tests.behaviours"
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", behaviour.PAGE.read_text()))
+    assert named - set(behaviour.test_names()) == set()
 
 
 @pytest.mark.parametrize(

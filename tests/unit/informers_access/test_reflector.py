@@ -370,7 +370,7 @@ def test_a_garbled_line_is_never_skipped_and_when_it_stays_a_list_gets_past_it(
     assert versions(server, "watch")[:2] == ["1", "2"]
 
 
-def test_silence_longer_than_the_read_timeout_leads_to_a_new_watch(server: ScriptedServer, reflect: Reflect) -> None:
+def test_te_silence_longer_than_the_read_timeout_leads_to_a_new_watch(server: ScriptedServer, reflect: Reflect) -> None:
     server.script("list", page(version="1"))
     running = reflect(read_timeout_s=0.2)
 
