@@ -8,7 +8,9 @@ import pytest
 
 from informers.controller import SyncTimeout
 from informers.errors import Unreachable
-from informers.event import Added, Deleted, Updated
+from informers.event import Added, Deleted, Event, Updated
+from informers.mapper import own_key
+from informers.resource import ObjectKey
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
 from tests.support.controller_world import THING_A as A
 from tests.support.controller_world import THING_B as B
@@ -31,6 +33,32 @@ def test_t104_nothing_is_reconciled_before_all_handlers_have_seen_the_initial_ob
     world.idle()
 
     assert script.keys == [A]
+
+
+def test_no_mapper_is_asked_before_all_caches_that_it_may_read_have_synced() -> None:
+    """What came earlier is in the stores, and is mapped out of them."""
+    early, late = FakeSource(thing("a")), FakeSource(synced=False)
+    asked: list[tuple[Event, bool]] = []
+    world = World(Script(), early)
+
+    def mapper(event: Event) -> tuple[ObjectKey, ...]:
+        asked.append((event, late.handlers[0].has_synced))
+        return own_key(event)
+
+    world.controller.watch(late, own_key)
+    world.controller.watch(early, mapper)
+    starting = threading.Thread(target=world.controller.start, daemon=True)
+    starting.start()
+    world.clock.until_waiting()
+    early.emit(Added(thing("a"), initial=True))
+    assert asked == []
+
+    late.handlers[0].has_synced = True
+    world.clock.advance(1)
+    starting.join(10)
+    world.idle()
+
+    assert asked == [(Added(thing("a"), initial=True), True)]
 
 
 def test_t103_a_source_that_never_syncs_is_named_in_the_error() -> None:
