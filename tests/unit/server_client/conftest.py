@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.dittofs_server import (
     LiveServer,
     ScriptedServer,
@@ -35,3 +36,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("needs the real server: set DITTOFS_DFS_BINARY")
     with real_dittofs_server(binary, directory) as real:
         yield real
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who signs the certificates of these tests."""
+    return Authority()
