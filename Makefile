@@ -11,7 +11,7 @@ IMAGE ?= dittofs-operator:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@echo "making the environment in $(VENV) (once, about a minute)"

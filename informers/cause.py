@@ -41,9 +41,25 @@ def merged(causes: tuple[Cause, ...], later: tuple[Cause, ...]) -> tuple[Cause, 
     return causes
 
 
-def told(causes: tuple[Cause, ...]) -> str:
-    """For a log line: `Pod default/a updated 7->12 status; retry 2: no answer`."""
-    return "; ".join(map(str, causes))
+class Told:
+    """Causes as a log line has them: `Pod default/a updated 7->12 status; retry 2: no answer`.
+
+    Comparing objects takes longer than many a pass: it is done when a line is really written, and once.
+    """
+
+    __slots__ = ("_causes", "_text")
+
+    def __init__(self, causes: tuple[Cause, ...]) -> None:
+        self._causes = causes
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = "; ".join(map(str, self._causes))
+        return self._text
+
+    #: What structlog's renderers write of a value that they don't know.
+    __repr__ = __str__
 
 
 def changed_fields(old: View, new: View) -> tuple[str, ...]:

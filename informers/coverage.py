@@ -18,7 +18,7 @@ def covers(scope: Scope, key: ObjectKey, labels: Mapping[str, str]) -> bool:
     """Whether the object is in `scope`. False also with a field selector: its fields are not known here."""
     if scope.field_selector:
         return False
-    return scope.namespace in ("", key.namespace) and matches(scope.label_selector, labels)
+    return (not scope.namespaces or key.namespace in scope.namespaces) and matches(scope.label_selector, labels)
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:

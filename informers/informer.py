@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
@@ -11,10 +10,10 @@ from typing import Any, Protocol
 from informers.clock import Clock
 from informers.delivery import DeliveryMetrics, Handler, Registration
 from informers.event import Added, Event
+from informers.feed import Feed
 from informers.listwatch import ListerWatcher, Scope, WatchOptions
 from informers.projection import Projection, Transform
-from informers.reflector import Reflector
-from informers.resource import ObjectKey, Resource, View
+from informers.resource import ObjectKey, Resource
 from informers.resync import check_period
 from informers.store import Indexer, Store
 
@@ -39,10 +38,10 @@ class InformerMetrics(DeliveryMetrics, Protocol):
 class SharedInformer:
     """Mirrors `resource` into `store` and tells its handlers of every change. Starts once, stops once.
 
-    The scope is the narrowest that serves: `namespace`, selectors, `metadata_only` (of each object only the
-    metadata is ever received). Kept objects are trimmed: managedFields to the entries of `field_manager` (none by
-    default), then by `transform` (see `informers.projection`). `indexers` name the store's indexes.
-    `forbidden_advice` is told with every 403.
+    The scope is the narrowest that serves: `namespaces` (none: all of them), selectors, `metadata_only` (of each
+    object only the metadata is ever received). Kept objects are trimmed: managedFields to the entries of
+    `field_manager` (none by default), then by `transform` (see `informers.projection`). `indexers` name the store's
+    indexes. `forbidden_advice` is told with every 403.
 
     A list is streamed where the API server can do that, unless `watch_list` is off. An `optional` type may be absent:
     while the API server doesn't serve it (404), the informer has synced, with an empty store, and looks again.
@@ -58,7 +57,7 @@ class SharedInformer:
         clock: Clock,
         random: Random,
         logger: Any,  # noqa: ANN401 - structlog's bound loggers share no type
-        namespace: str = "",
+        namespaces: Sequence[str] = (),
         label_selector: str = "",
         field_selector: str = "",
         metadata_only: bool = False,
@@ -77,24 +76,29 @@ class SharedInformer:
         self._metrics = metrics or _NoMetrics()
         check_period(resync_period_s)
         self._resync_period_s = resync_period_s
-        self.store = Store(indexers=indexers, awaits=("",), name=resource.plural, logger=self._logger)
-        projection = Projection(resource, metadata_only=metadata_only, field_manager=field_manager, transform=transform)
-        self.scope = scope = Scope(resource, namespace, label_selector, field_selector, metadata_only)
-        self._reflector = Reflector(
-            client,
-            scope,
-            _Sink(self.store, self._tell),
-            projection,
-            clock=clock,
-            random=random,
-            logger=self._logger,
-            options=WatchOptions(watch_list=watch_list, optional=optional, forbidden_advice=forbidden_advice),
-            count=self._metrics.left_out,
+        self.scope = Scope(resource, tuple(namespaces), label_selector, field_selector, metadata_only)
+        self.store = Store(
+            indexers=indexers, awaits=self.scope.namespaces or ("",), name=resource.plural, logger=self._logger
         )
-        self._thread = threading.Thread(target=self._reflector.run, name=f"watch {resource}", daemon=True)
+        projection = Projection(resource, metadata_only=metadata_only, field_manager=field_manager, transform=transform)
+        options = WatchOptions(watch_list=watch_list, optional=optional, forbidden_advice=forbidden_advice)
+        self._feeds = [
+            Feed(
+                client,
+                collection,
+                self.store,
+                self._tell,
+                projection=projection,
+                options=options,
+                count=self._metrics.left_out,
+                clock=clock,
+                random=random,
+                logger=self._logger,
+            )
+            for collection in self.scope.collections
+        ]
         self._lock = threading.Lock()
         self._registrations: list[Registration] = []
-        self._synced = threading.Event()
         self._started = False
         self._stopped = False
         self._metrics.observe(
@@ -107,30 +111,31 @@ class SharedInformer:
     @property
     def has_synced(self) -> bool:
         """Whether the store has held the whole first list; handlers may still be busy with it."""
-        return self._synced.is_set()
+        return self.store.has_synced
 
     @property
     def last_error(self) -> str:
         """Why the last list or watch failed, naming the type; empty when all is well."""
-        return self._reflector.last_error
+        return next((feed.reflector.last_error for feed in self._feeds if feed.reflector.last_error), "")
 
     @property
     def absent(self) -> bool:
         """Whether the API server doesn't serve the type: not yet, or no longer. The store is empty then."""
-        return self._reflector.absent
+        return all(feed.reflector.absent for feed in self._feeds)
 
     @property
     def unready_reason(self) -> str | None:
         """Why the store isn't fit to act on (not synced, no news for too long, type not served); None when it is."""
         if not self.has_synced:
             return self.last_error or "not synced yet"
-        return self._reflector.unready_reason
+        reasons = (feed.reflector.unready_reason for feed in self._feeds)
+        return next((reason for reason in reasons if reason is not None), None)
 
     @property
     def last_contact_age_s(self) -> float | None:
         """Seconds since the last list, event, bookmark or accepted watch; None before the first."""
-        last = self._reflector.last_contact
-        return None if last is None else self._clock.monotonic() - last
+        contacts = [contact for feed in self._feeds if (contact := feed.reflector.last_contact) is not None]
+        return self._clock.monotonic() - min(contacts) if len(contacts) == len(self._feeds) else None
 
     def add_handler(self, handler: Handler, *, name: str, resync_period_s: float | None = None) -> Registration:
         """Calls `handler` with every event from now on, one at a time, in a thread of its own.
@@ -179,14 +184,16 @@ class SharedInformer:
             self._started = True
             for registration in self._registrations:
                 registration.start()
-            self._thread.start()
+            for feed in self._feeds:
+                feed.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Ends the watch and the handlers' threads; whether all had ended within `timeout_s` seconds. Idempotent."""
         with self._lock:
             self._stopped = True
             registrations = tuple(self._registrations)
-        self._reflector.stop()
+        for feed in self._feeds:
+            feed.reflector.stop()
         for registration in registrations:
             registration.end()
         if not self._started:
@@ -194,26 +201,25 @@ class SharedInformer:
         deadline = self._clock.monotonic() + timeout_s
         for registration in registrations:
             registration.join(deadline - self._clock.monotonic())
-        if self._thread is not threading.current_thread():
-            self._thread.join(max(0.0, deadline - self._clock.monotonic()))
-        ended = not self._thread.is_alive() and all(registration.join(0) for registration in registrations)
+        for feed in self._feeds:
+            feed.join(deadline - self._clock.monotonic())
+        ended = all(feed.join(0) for feed in self._feeds) and all(each.join(0) for each in registrations)
         if not ended:
             self._logger.warning("the informer's threads did not end in time", timeout_s=timeout_s)
         return ended
 
-    def _tell(self, change: Callable[[], Sequence[Event]], *, listed: bool = False) -> None:
+    def _tell(self, change: Callable[[], Sequence[Event]]) -> None:
         """Makes a change to the store and puts its events before the handlers, as one step for late handlers."""
         with self._lock:
             if self._stopped:
                 return
+            before = self.store.has_synced
             events = change()
-            first = listed and not self._synced.is_set()
-            if first:
-                events = [dataclasses.replace(event, initial=True) for event in events if isinstance(event, Added)]
-                self._synced.set()
+            synced = self.store.has_synced
+            if synced and not before:
                 self._logger.info("cache synced", objects=len(self.store), size=self.store.size)
             for registration in self._registrations:
-                registration.tell(events, synced=first)
+                registration.tell(events, synced=synced)
 
     def _repeat(self, registration: Registration, keys: Iterable[ObjectKey]) -> None:
         with self._lock:
@@ -226,31 +232,6 @@ class SharedInformer:
     def _age_s(self) -> float:
         age_s = self.last_contact_age_s
         return float("nan") if age_s is None else age_s
-
-
-class _Tell(Protocol):
-    def __call__(self, change: Callable[[], Sequence[Event]], *, listed: bool = False) -> None: ...
-
-
-class _Sink:
-    def __init__(self, store: Store, tell: _Tell) -> None:
-        self._store = store
-        self._tell = tell
-
-    def get(self, key: ObjectKey) -> View | None:
-        return self._store.peek(key)
-
-    def replace(self, views: Sequence[View], resource_version: str) -> None:
-        self._tell(lambda: self._store.replace(views, resource_version), listed=True)
-
-    def put(self, view: View) -> None:
-        self._tell(lambda: self._store.put(view))
-
-    def remove(self, view: View) -> None:
-        self._tell(lambda: self._store.remove(view))
-
-    def advance(self, resource_version: str) -> None:
-        self._store.advance(resource_version)
 
 
 class _NoMetrics:

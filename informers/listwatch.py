@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from informers.client import WATCH_READ_TIMEOUT_S, ObjectList
@@ -73,10 +73,13 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which objects are watched, and how much of each; ValueError for what no API server can serve."""
+    """Which objects are watched (without `namespaces` those of all), and how much of each.
+
+    ValueError for what no API server can serve.
+    """
 
     resource: Resource
-    namespace: str = ""
+    namespaces: tuple[str, ...] = ()
     label_selector: str = ""
     field_selector: str = ""
     metadata_only: bool = False
@@ -84,10 +87,25 @@ class Scope:
     def __post_init__(self) -> None:
         check_label_selector(self.label_selector)
         check_field_selector(self.field_selector)
-        if self.namespace and not self.resource.namespaced:
-            raise ValueError(f"{self.resource.plural} have no namespace: leave {self.namespace!r} out")
-        if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
-            raise ValueError(f"{self.namespace!r} is no name of a namespace (a DNS label of at most 63 characters)")
+        if self.namespaces and not self.resource.namespaced:
+            raise ValueError(f"{self.resource.plural} have no namespace: leave {', '.join(self.namespaces)} out")
+        for namespace in self.namespaces:
+            if not _NAMESPACE.fullmatch(namespace):
+                raise ValueError(f"{namespace!r} is no name of a namespace (a DNS label of at most 63 characters)")
+            if self.namespaces.count(namespace) > 1:
+                raise ValueError(f"namespace {namespace} is named twice")
+
+    @property
+    def namespace(self) -> str:
+        """The only namespace; empty for all. ValueError when there are several, which are several collections."""
+        if len(self.namespaces) > 1:
+            raise ValueError(f"{', '.join(self.namespaces)} are several namespaces: see collections")
+        return self.namespaces[0] if self.namespaces else ""
+
+    @property
+    def collections(self) -> tuple[Scope, ...]:
+        """The scopes of one collection each, which a list or watch can be asked for."""
+        return tuple(replace(self, namespaces=(namespace,)) for namespace in self.namespaces) or (self,)
 
 
 @dataclass(frozen=True, slots=True)

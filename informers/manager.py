@@ -31,7 +31,7 @@ class StopTimeout(Exception):
 
 
 class Manager:
-    """See the module. `run` is called once; what is added later starts at once, or is refused when the end has begun."""
+    """See the module. `run` is called once; what is added later starts at once, or is refused once the end begins."""
 
     def __init__(
         self,

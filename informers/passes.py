@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from structlog.contextvars import bound_contextvars
 
 from informers import deadline
-from informers.cause import told
+from informers.cause import Told
 from informers.clock import Clock
 from informers.errors import ClientError, DeadlineExceeded, WriteRefused
 from informers.metrics import ControllerMetrics
@@ -56,7 +56,7 @@ class Passes:
                 namespace=entry.key.namespace,
                 name=entry.key.name,
                 reconcileID=str(uuid.uuid4()),
-                cause=told(entry.causes),
+                cause=Told(entry.causes),
                 queued_s=round(entry.queued_s, 3),
             ),
         ):

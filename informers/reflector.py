@@ -155,12 +155,12 @@ class Reflector:
             listing = self._pager.list("")
         if self._stopping:
             return
-        self._mirror.replace(listing.views, listing.left_out, listing.version)
-        self._listed()
         if self._plain:
             self._plain = False
             self._client.streamed_lists.failed(self._resource, now=self._clock.monotonic())
             self._logger.info("the list can't be streamed: listing in the plain way for a day")
+        self._mirror.replace(listing.views, listing.left_out, listing.version)
+        self._listed()
 
     def _listed(self) -> None:
         if self._standing.served():

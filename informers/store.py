@@ -134,7 +134,8 @@ class Store:
     def replace(self, views: Sequence[View], resource_version: str, namespace: str = "") -> Events:
         """Makes `views` the whole content, or all of `namespace`; gives what changed: deletions first, then the others.
 
-        What is missing now was deleted at an unknown time, and so was what has another uid than before.
+        What is missing now was deleted at an unknown time, and so was what has another uid than before. What the first
+        awaited list brings is `initial`.
         """
         with self._changing:
             packed = [_packed(view) for view in views]
@@ -142,10 +143,11 @@ class Store:
             gone: Events = []
             changed: Events = []
             with self._lock:
+                initial = namespace in self._awaited
                 missing = [key for key in self._objects if key not in values and namespace in ("", key.namespace)]
                 gone += [Deleted(self._drop(key), final_state_unknown=True) for key in missing]
                 for view in packed:
-                    events = self._put(view, values[view.object_key])
+                    events = self._put(view, values[view.object_key], initial=initial)
                     gone += [event for event in events if isinstance(event, Deleted)]
                     changed += [event for event in events if not isinstance(event, Deleted)]
                 self._versions[namespace] = resource_version
@@ -193,7 +195,7 @@ class Store:
         if view.resource_version:
             self._versions[view.object_key.namespace if self._namespaces else ""] = view.resource_version
 
-    def _put(self, view: PackedView, values: _Values) -> Events:
+    def _put(self, view: PackedView, values: _Values, *, initial: bool = False) -> Events:
         key = view.object_key
         old = self._objects.get(key)
         if old is not None:
@@ -205,7 +207,7 @@ class Store:
         self._values[key] = values
         self._enter(key, values)
         if old is None:
-            return [Added(view)]
+            return [Added(view, initial=initial)]
         if old.uid == view.uid:
             return [Updated(old, view)]
         return [Deleted(old, final_state_unknown=True), Added(view)]

@@ -111,7 +111,11 @@ class WatchStream:
             raise
         self._established = True
         lines = _Lines(response, self._description, progress=self._progress, released=self._interruption.release)
-        self._progress()
+        try:
+            self._progress()
+        except BaseException:
+            lines.close()
+            raise
         return lines
 
 
@@ -158,6 +162,9 @@ class _Lines:
         begun: list[bytes] = []
         for segment in self._segments(amt, decode_content=decode_content):
             self._progress()
+            if not begun and segment.find(b"\n") == len(segment) - 1:
+                yield from self._line(segment)  # the usual one: a whole line
+                continue
             first, *others = segment.split(b"\n")
             begun.append(first)
             if others:
@@ -165,7 +172,7 @@ class _Lines:
                 *whole, last = others
                 for line in whole:
                     yield from self._line(line)
-                begun = [last]
+                begun = [last] if last else []
         if b"".join(begun).strip():
             raise Garbled(f"{self._description} ended in the middle of a line")
 
@@ -189,5 +196,5 @@ class _Lines:
                 line.decode()  # the helper would replace what is no UTF-8
             except UnicodeDecodeError as error:
                 raise Garbled(f"{self._description} sent a line that is no UTF-8") from error
-        if line.strip():
-            yield line + b"\n"
+        if line and not line.isspace():
+            yield line if line.endswith(b"\n") else line + b"\n"

@@ -61,8 +61,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             "kubernetes.watch, typed": subjects.events_typed,
             "kubernetes.watch, raw": subjects.events_raw,
         },
-        size=5000,
-        events=5000,
+        size=3000,
+        events=3000,
+        repetitions=5,
         floors=(Floor("events/s", "≥", 10, "kubernetes.watch, typed"),),
     ),
     "list": Benchmark(

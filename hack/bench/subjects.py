@@ -13,6 +13,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kubernetes import watch as official_watch
 
@@ -24,10 +25,13 @@ Subject = Callable[[str, int], Figures]
 
 def events_of_the_layer(url: str, count: int) -> Figures:
     """Events from the socket into the store of an informer."""
-    with informer_of(url) as informer, _cpu() as spent:
-        informer.start()
-        until(lambda: informer.store.resource_version == str(count))
-        return {"events/s": count / spent()}
+
+    def read() -> None:
+        with informer_of(url) as informer:
+            informer.start()
+            until(lambda: informer.store.resource_version == str(count))
+
+    return _rate(read, count)
 
 
 def events_typed(url: str, count: int) -> Figures:
@@ -41,20 +45,31 @@ def events_raw(url: str, count: int) -> Figures:
 
 
 def _events_of_the_helper(url: str, count: int, *, deserialize: bool) -> Figures:
+    with official_api(url) as api:
+        return _rate(lambda: _read_with_the_helper(api, count, deserialize=deserialize), count)
+
+
+def _read_with_the_helper(api: Any, count: int, *, deserialize: bool) -> None:
     store: dict[tuple[str, str], object] = {}
-    with official_api(url) as api, _cpu() as spent:
-        stream = official_watch.Watch().stream(  # type: ignore[no-untyped-call]
-            api.list_pod_for_all_namespaces, timeout_seconds=int(LIMIT_S), deserialize=deserialize
-        )
-        for number, event in enumerate(stream, start=1):
-            pod = event["object"]
-            if deserialize:
-                store[pod.metadata.namespace, pod.metadata.name] = pod
-            else:
-                store[pod["metadata"]["namespace"], pod["metadata"]["name"]] = pod
-            if number == count:
-                break
-        stream.close()
+    stream = official_watch.Watch().stream(  # type: ignore[no-untyped-call]
+        api.list_pod_for_all_namespaces, timeout_seconds=int(LIMIT_S), deserialize=deserialize
+    )
+    for number, event in enumerate(stream, start=1):
+        pod = event["object"]
+        if deserialize:
+            store[pod.metadata.namespace, pod.metadata.name] = pod
+        else:
+            store[pod["metadata"]["namespace"], pod["metadata"]["name"]] = pod
+        if number == count:
+            break
+    stream.close()
+
+
+def _rate(read: Callable[[], None], count: int) -> Figures:
+    """Read twice, and count the second time: the first one also pays for what a process does only once."""
+    read()
+    with _cpu() as spent:
+        read()
         return {"events/s": count / spent()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from informers.client import Client
 from reconcilers.api.resources import POD, SERVICE
 from tests.support.eventually import eventually
 from tests.support.objects import PASSWORD, Objects
-from tests.support.real_server import dfs_or_skip
+from tests.support.real_server import dfs_or_skip, nfs_client_or_skip
 
 pytestmark = [pytest.mark.integration, pytest.mark.places("local", reason="it starts local clusters of its own")]
 
@@ -86,8 +85,7 @@ def test_the_real_server_keeps_its_rows_over_a_new_pod(objects: Objects) -> None
 
 
 def test_files_are_served_by_nfs_and_survive_the_pod(tmp_path: Path, objects: Objects) -> None:
-    if shutil.which("nfs-ls") is None:
-        pytest.skip("no nfs-ls: install libnfs-utils")
+    nfs_client_or_skip()
     objects.server()
     uid = new_pod(objects)
     serve_export(objects)

@@ -6,8 +6,6 @@ unless REQUIRE_REAL=1 turns that into a failure.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD, SERVICE
 from tests.support.acceptance import PATIENCE_S, USER, World
 from tests.support.eventually import eventually
 from tests.support.operator_process import operator_process
-from tests.support.real_server import REQUIRE_VARIABLE
+from tests.support.real_server import nfs_client_or_skip
 
 pytestmark = [
     pytest.mark.integration,
@@ -36,7 +34,6 @@ DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )
 KINDS = {"DittoFS": DITTOFS, "DittoFSShare": DITTOFS_SHARE, "CustomResourceDefinition": DEFINITION}
-TOOLS = ("nfs-ls", "nfs-cp", "nfs-cat")
 #: Of every kind of user the client of a cluster's node is the one that matters most.
 ROOT, USER_1000 = "uid=0&gid=0", "uid=1000&gid=1000"
 
@@ -108,12 +105,7 @@ def world(real_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        reason = f"no {', '.join(missing)}: install libnfs-utils"
-        if os.environ.get(REQUIRE_VARIABLE) == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    nfs_client_or_skip()
     return tmp_path
 
 

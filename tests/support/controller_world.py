@@ -164,7 +164,7 @@ class World:
         return self.registry.get_sample_value(f"controller_{name}", {"controller": "things", **labels})
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        return [dict(entry) for entry in self.log.entries if entry["event"] == event]
+        return [{**entry, "cause": str(entry.get("cause"))} for entry in self.log.entries if entry["event"] == event]
 
 
 def started(script: Script, *sources: FakeSource, workers: int = 1, timeout_s: float | None = None) -> World:

@@ -1,8 +1,9 @@
-"""The real DittoFS server for tests that need it."""
+"""The real DittoFS server and its clients for tests that need them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,16 +14,26 @@ from hack.localcluster.kubelet.sandbox import support
 
 #: With the value 1, a real server that can't be had is a failure.
 REQUIRE_VARIABLE = "REQUIRE_REAL"
+_NFS_CLIENT = ("nfs-ls", "nfs-cp", "nfs-cat")
 
 
-def dfs_or_skip() -> Path:
-    """The `dfs` binary; skips the test, with the reason, when there is none or it can't run in a sandbox here."""
+def dfs_or_skip(*, in_a_sandbox: bool = True) -> Path:
+    """The `dfs` binary; skips the test, with the reason, when there is none or it can't run in a sandbox here.
+
+    A test that runs it as it is needs no sandbox.
+    """
     binary = find_dfs()
     if binary is None:
         _give_up("no dfs binary: run `make dfs`, set DITTOFS_DFS_BINARY, or put dfs on the path")
-    if not support().possible:
+    if in_a_sandbox and not support().possible:
         _give_up(f"no namespaces on this machine: {support().reason}")
     return binary
+
+
+def nfs_client_or_skip() -> None:
+    """Skip the test, with the reason, where the programs of the NFS client are missing."""
+    if missing := [program for program in _NFS_CLIENT if shutil.which(program) is None]:
+        _give_up(f"no {', '.join(missing)}: install libnfs-utils")
 
 
 def _give_up(reason: str) -> NoReturn:

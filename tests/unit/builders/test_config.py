@@ -1,10 +1,7 @@
-"""The server's settings: what rolls the pod, and that the real server takes the file."""
+"""The server's settings: what rolls the pod, and what does not."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,6 @@ from reconcilers.builders.config import config_file, config_hash
 from reconcilers.builders.shares_file import MAX_BYTES, shares_file
 from reconcilers.share.declared import DeclaredShare
 
-DFS = os.environ.get("DITTOFS_DFS_BINARY", "")
 DIGEST = b"d" * 32
 
 
@@ -81,36 +77,3 @@ def test_the_file_lists_only_names_when_the_shares_would_burst_the_config_map() 
     document = yaml.load(text, Loader=yaml.CSafeLoader)
     assert document["truncated"] is True
     assert len(document["names"]) == 3000
-
-
-@pytest.mark.skipif(not DFS, reason="DITTOFS_DFS_BINARY is not set")
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        {
-            "logging": {"level": "WARN", "format": "text"},
-            "shutdownTimeout": "1h0.5m",
-            "auth": {"accessTokenDuration": "1500ms", "refreshTokenDuration": "8760h"},
-            "metadata": {"type": "sqlite", "badger": {"blockCacheMB": 1048576, "indexCacheMB": 1}},
-        },
-    ],
-)
-def test_the_real_server_takes_the_file(spec: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text(config_file(instance(**spec)))
-
-    result = subprocess.run(
-        [DFS, "config", "validate", "--config", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        env={"DITTOFS_CONTROLPLANE_SECRET": "x" * 40, "HOME": str(tmp_path)},
-    )
-
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output
-    assert "Validation: OK" in output
-    # An unknown key is no error to the server, only a warning that nobody reads.
-    assert "arning" not in output

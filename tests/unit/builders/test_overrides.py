@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 
 from reconcilers.api.overrides import SECRET_SETTINGS
 from reconcilers.builders.overrides import DURATIONS, OTHERS, PROTECTED, judge, merged
-
-DFS = os.environ.get("DITTOFS_DFS_BINARY", "")
+from tests.support.real_server import dfs_or_skip
 
 
 @pytest.mark.parametrize(
@@ -81,9 +79,9 @@ def test_overrides_are_merged_key_by_key_and_lists_are_replaced() -> None:
     assert settings == {"gc": {"a": 1, "list": [1, 2]}, "other": 1}
 
 
-@pytest.mark.skipif(not DFS, reason="DITTOFS_DFS_BINARY is not set")
 def test_every_setting_of_the_real_server_is_known() -> None:
-    schema = json.loads(subprocess.run([DFS, "config", "schema"], capture_output=True, timeout=30, check=True).stdout)
+    command = [dfs_or_skip(in_a_sandbox=False), "config", "schema"]
+    schema = json.loads(subprocess.run(command, capture_output=True, timeout=30, check=True).stdout)
     known = {*SECRET_SETTINGS, *PROTECTED, *DURATIONS, *OTHERS}
 
     missing = [key for key in leaves(schema) if not any(key == k or key.startswith(f"{k}.") for k in known)]

@@ -21,6 +21,7 @@ from informers.errors import AlreadyExists, Conflict, Expired, NotFound
 from informers.event import Added, Deleted, Event, Updated
 from informers.informer import SharedInformer
 from informers.resource import Manifest, ObjectKey, Resource
+from informers.store import NotSynced, NotWatched
 from informers.view import thaw
 from tests.support.scripted_server import LIMIT_S
 
@@ -242,3 +243,47 @@ def test_an_object_that_was_replaced_by_another_of_the_same_name_is_not_overwrit
         applier.ensure(CONFIG_MAPS, config_map("twin", k="2"), made)
 
     assert thaw(connected.get(CONFIG_MAPS, ObjectKey("default", "twin")))["data"] == {"k": "theirs"}
+
+
+def test_t92_an_informer_of_some_namespaces_holds_what_they_and_its_selector_let_in(
+    api: ApiServer, connected: Client
+) -> None:
+    def put(name: str, namespace: str, team: str) -> None:
+        manifest = config_map(name, k=namespace)
+        manifest["metadata"] |= {"namespace": namespace, "labels": {"team": team}}
+        connected.apply(CONFIG_MAPS, manifest, field_manager=US, force=True)
+
+    for namespace in ("left", "middle", "right"):
+        spec = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        connected.create(Resource("", "v1", "namespaces", "Namespace", namespaced=False), spec, field_manager=US)
+        put(f"early-{namespace}", namespace, "red")
+    mirror = Mirror()
+    watching = informer(connected, CONFIG_MAPS, namespaces=("left", "right"), label_selector="team=red")
+    watching.add_handler(mirror, name="mirror")
+    with pytest.raises(NotSynced, match="missing: left, right"):
+        watching.store.list("left")
+
+    watching.start()
+    mirror.until(**{"early-left": {"k": "left"}, "early-right": {"k": "right"}})
+    assert all(isinstance(event, Added) and event.initial for event in mirror.events)
+    put("late", "right", "red")
+    put("blue", "right", "blue")
+    put("outside", "middle", "red")
+    put("last", "left", "red")
+    connected.delete(CONFIG_MAPS, ObjectKey("left", "early-left"))
+    mirror.until(**{"early-right": {"k": "right"}, "late": {"k": "right"}, "last": {"k": "left"}})
+
+    assert [key.name for key in sorted(watching.store.keys())] == ["last", "early-right", "late"]
+    assert watching.store.get(ObjectKey("left", "early-left")) is None
+    with pytest.raises(NotWatched, match="configmaps of namespace middle are not watched, only those of left, right"):
+        watching.store.get(ObjectKey("middle", "outside"))
+    assert watching.unready_reason is None
+    assert watching.stop(5)
+
+
+def test_t92_namespaces_that_no_api_server_can_serve_are_refused(connected: Client) -> None:
+    for namespaces, reason in ((("a", "a"), "named twice"), (("A",), "is no name of a namespace")):
+        with pytest.raises(ValueError, match=reason):
+            informer(connected, CONFIG_MAPS, namespaces=namespaces)
+    with pytest.raises(ValueError, match="nodes have no namespace"):
+        informer(connected, Resource("", "v1", "nodes", "Node", namespaced=False), namespaces=("a",))

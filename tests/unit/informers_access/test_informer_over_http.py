@@ -282,10 +282,13 @@ def test_t85_handlers_come_and_go_while_events_flow(server: ScriptedServer, make
     informer.start()
     recorder.until(20)
 
+    passed: list[Registration] = []
+
     def churn() -> None:
         for _ in range(30):
             registration = informer.add_handler(Recorder(), name="passing")
             informer.remove_handler(registration)
+            passed.append(registration)
 
     threads = [threading.Thread(target=churn) for _ in range(4)]
     for thread in threads:
@@ -298,6 +301,8 @@ def test_t85_handlers_come_and_go_while_events_flow(server: ScriptedServer, make
 
     assert len(informer._registrations) == 1
     assert len(informer.store) == 220
+    assert len(passed) == 120
+    assert all(registration.join(LIMIT_S) for registration in passed)
 
 
 def test_selectors_indexes_and_trimming_reach_where_they_belong(server: ScriptedServer, make: Make) -> None:
@@ -305,7 +310,7 @@ def test_selectors_indexes_and_trimming_reach_where_they_belong(server: Scripted
     item = config_map("a", 3, data={"team": "red"}, metadata={"managedFields": managed})
     server.script("list", page(item, version="5"))
     informer = make(
-        namespace="ns",
+        namespaces=("ns",),
         label_selector="x=y",
         field_manager="us",
         transform=lambda obj: {**obj, "extra": None},

@@ -75,7 +75,7 @@ def test_t41_the_first_list_takes_any_version_in_pages_and_the_watch_asks_for_bo
     server: ScriptedServer, reflect: Reflect
 ) -> None:
     server.script("list", page(version="17"))
-    reflect(scope=Scope(CONFIG_MAPS, namespace="here", label_selector="a=b", field_selector="metadata.name=x"))
+    reflect(scope=Scope(CONFIG_MAPS, ("here",), label_selector="a=b", field_selector="metadata.name=x"))
 
     (watch,) = server.until_seen("watch", 1)
     (listing,) = server.seen("list")

@@ -90,6 +90,6 @@ def test_what_cannot_work_fails_when_a_scope_is_made_and_says_what_to_write() ->
     with pytest.raises(ValueError, match="field selector 'name': 'name' can't be read"):
         Scope(PODS, field_selector="name")
     with pytest.raises(ValueError, match="nodes have no namespace"):
-        Scope(NODES, namespace="default")
+        Scope(NODES, ("default",))
     with pytest.raises(ValueError, match="'Not_A_Name' is no name of a namespace"):
-        Scope(PODS, namespace="Not_A_Name")
+        Scope(PODS, ("Not_A_Name",))

@@ -113,13 +113,17 @@ def test_t55_the_version_follows_lists_events_and_bookmarks() -> None:
     assert seen == ["", "10", "30", "60"]
 
 
-def test_t91_an_index_finds_an_object_under_each_of_its_values() -> None:
-    store = make(colour=colours)
-    store.replace([view("a", 1, spec={"colours": ["red", "blue"]}), view("b", 1, spec={"colours": ["red"]})], "1")
+def test_t91_an_index_finds_an_object_under_each_of_its_values_and_several_narrow_each_other() -> None:
+    store = make(colour=colours, namespace=lambda obj: [obj["metadata"]["namespace"]])
+    red_and_blue = view("a", 1, namespace="x", spec={"colours": ["red", "blue"]})
+    store.replace([red_and_blue, view("b", 1, namespace="y", spec={"colours": ["red"]})], "1")
 
     assert names(store.by_index("colour", "red")) == ["a", "b"]
     assert names(store.by_index("colour", "blue")) == ["a"]
     assert store.by_index("colour", "green") == ()
+    assert [obj for obj in store.by_index("colour", "red") if obj in store.by_index("namespace", "y")] == [
+        store.get(ObjectKey("y", "b"))
+    ]
     with pytest.raises(KeyError):
         store.by_index("taste", "sweet")
 

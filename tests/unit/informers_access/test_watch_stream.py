@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import Any
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from informers.client import Client
-from informers.errors import ApiError, Expired, Forbidden, Garbled, TooManyRequests, Unreachable
+from informers.errors import ApiError, Expired, Forbidden, Garbled, Silent, TooManyRequests, Unreachable
 from informers.resource import Resource
 from informers.watch import WatchEvent, WatchStream
 from tests.support.scripted_server import LIMIT_S, Answer, ScriptedServer, Stream, config_map, line, refusal, status
@@ -118,12 +120,12 @@ def test_a_cut_stream_is_unreachable(server: ScriptedServer, client: Client) -> 
         next(stream)
 
 
-def test_silence_is_unreachable_after_the_read_timeout(server: ScriptedServer, client: Client) -> None:
+def test_silence_ends_the_stream_after_the_read_timeout(server: ScriptedServer, client: Client) -> None:
     server.script("watch", Stream().event("ADDED", config_map("a", 2)))
     stream = watch(client, read_timeout_s=0.1)
     next(stream)
 
-    with pytest.raises(Unreachable, match="Read timed out"):
+    with pytest.raises(Silent, match="Read timed out"):
         next(stream)
 
 
@@ -193,3 +195,49 @@ def test_leaving_a_watch_early_closes_its_connection(server: ScriptedServer, cli
         next(stream)
 
     assert list(stream) == []
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_what_the_listener_for_progress_raises_ends_the_stream_and_closes_its_connection(
+    server: ScriptedServer, client: Client, at: int
+) -> None:
+    """It is called when the server accepts, and for every piece, even one that ends no line."""
+    calls: list[None] = []
+
+    def progress() -> None:
+        calls.append(None)
+        if len(calls) == at:
+            raise Silent("enough")
+
+    server.script("watch", Stream().raw(b" "))
+    stream = watch(client, progress=progress)
+    with pytest.raises(Silent, match="enough") as raised:
+        next(stream)
+
+    assert len(calls) == at
+    assert raised.traceback, "what is kept of it must not keep the connection open"
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, HTTPConnection) and thing.sock is not None]
+
+
+def test_the_longest_silence_can_be_changed_while_reading(server: ScriptedServer, client: Client) -> None:
+    server.script("watch", Stream().event("ADDED", config_map("a", 2)))
+    stream = watch(client, read_timeout_s=10)
+    next(stream)
+    stream.set_read_timeout(0.05)
+
+    with pytest.raises(Silent):
+        next(stream)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("Expired", Expired), ("TooManyRequests", TooManyRequests), ("Forbidden", Forbidden)]
+)
+def test_an_error_event_without_a_code_is_judged_by_its_reason(
+    server: ScriptedServer, client: Client, reason: str, kind: type[ApiError]
+) -> None:
+    server.script("watch", Stream().event("ERROR", {"kind": "Status", "reason": reason, "code": "410"}))
+    stream = watch(client)
+
+    with pytest.raises(kind):
+        next(stream)
+    assert stream.uncoded

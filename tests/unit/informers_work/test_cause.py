@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+import orjson
 import pytest
+import structlog
 
-from informers.cause import MAX_CAUSES, OTHERS, Cause, Change, changed_fields, merged, told
+from informers.cause import MAX_CAUSES, OTHERS, Cause, Change, Told, changed_fields, merged
 from informers.event import Added, Deleted, Event, Updated
 from informers.resource import Resource, View
 from informers.view import freeze
@@ -20,6 +23,10 @@ def obj(version: str, name: str = "a", metadata: dict[str, Any] | None = None, *
         {"metadata": {"namespace": "default", "name": name, "resourceVersion": version, **(metadata or {})}, **fields}
     )
     return view
+
+
+def told(causes: tuple[Cause, ...]) -> str:
+    return str(Told(causes))
 
 
 def change(event: Event) -> Change:
@@ -79,3 +86,26 @@ def test_no_more_than_some_causes_are_kept_and_that_there_were_others_is_told() 
         causes = merged(causes, (f"cause {number}",))
 
     assert causes == (*(f"cause {number}" for number in range(MAX_CAUSES)), OTHERS)
+
+
+def test_both_kinds_of_log_lines_show_the_causes() -> None:
+    line = {"event": "reconciled", "cause": Told((change(Added(obj("7"))), "retry 1: x"))}
+
+    text = structlog.processors.JSONRenderer(orjson.dumps)(None, "info", dict(line))
+    assert orjson.loads(text)["cause"] == "Pod default/a added 7; retry 1: x"
+    shown = structlog.dev.ConsoleRenderer(colors=False)(None, "info", dict(line))
+    assert "cause=Pod default/a added 7; retry 1: x" in shown
+
+
+def test_objects_are_not_compared_unless_a_line_is_written() -> None:
+    class Unread(dict[str, Any]):
+        def __getitem__(self, field: str) -> Any:
+            raise AssertionError("read")
+
+    log = structlog.wrap_logger(
+        None,
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.JSONRenderer(orjson.dumps)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    with structlog.contextvars.bound_contextvars(cause=Told((change(Updated(Unread(), Unread())),))):
+        log.debug("reconciled")

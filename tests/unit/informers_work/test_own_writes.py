@@ -127,8 +127,8 @@ def test_a_deletion_that_only_begins_is_seen_as_the_change_it_is(held_by: dict[s
     ("scope", "waits"),
     [
         ({}, True),
-        ({"namespace": "default"}, True),
-        ({"namespace": "elsewhere"}, False),
+        ({"namespaces": ("default",)}, True),
+        ({"namespaces": ("elsewhere",)}, False),
         ({"label_selector": "app=a"}, True),
         ({"label_selector": "app!=a"}, False),
         ({"label_selector": "app=a,tier in (x, y)"}, False),
@@ -289,8 +289,8 @@ def test_writes_to_what_is_not_watched_and_writes_that_changed_nothing_are_not_w
 
 
 def test_of_two_informers_of_a_resource_the_one_that_shows_the_object_counts() -> None:
-    there = Lagging(pod("10"), namespace="default")
-    world = World(Lagging(version="10", namespace="elsewhere"), there)
+    there = Lagging(pod("10"), namespaces=("default",))
+    world = World(Lagging(version="10", namespaces=("elsewhere",)), there)
     world.wrote(written(pod("12")))
     assert world.own_writes.wait_s(OWNER) > 0
 

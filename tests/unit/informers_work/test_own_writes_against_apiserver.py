@@ -101,7 +101,7 @@ class World:
 
 @pytest.mark.parametrize(
     "scope",
-    [{}, {"metadata_only": True}, {"label_selector": "of=parent"}, {"namespace": "default"}],
+    [{}, {"metadata_only": True}, {"label_selector": "of=parent"}, {"namespaces": ("default",)}],
     ids=["all", "metadata only", "selector", "namespace"],
 )
 def test_a_lagging_watch_makes_no_second_child_and_no_second_deletion(client: Client, scope: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +14,7 @@ from tests.support.dittofs_server import (
     real_dittofs_server,
     scripted_server,
 )
+from tests.support.real_server import dfs_or_skip
 
 
 @pytest.fixture
@@ -25,16 +25,13 @@ def scripted() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(scope="module", params=["double", "real"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """An empty server; the real one is the `dfs` of DITTOFS_DFS_BINARY."""
+    """An empty server: the double, and the real one where there is a `dfs`."""
     directory = tmp_path_factory.mktemp("dfs")
     if request.param == "double":
         with double_dittofs_server(directory) as double:
             yield double
         return
-    binary = os.environ.get("DITTOFS_DFS_BINARY")
-    if not binary:
-        pytest.skip("needs the real server: set DITTOFS_DFS_BINARY")
-    with real_dittofs_server(binary, directory) as real:
+    with real_dittofs_server(str(dfs_or_skip(in_a_sandbox=False)), directory) as real:
         yield real
 
 

@@ -1,4 +1,4 @@
-"""The client against a living server: the double always, the real one too when DITTOFS_DFS_BINARY names it.
+"""The client against a living server: the double always, the real one too where there is a `dfs`.
 
 The same tests hold for both: where they do not, the double lies.
 """
