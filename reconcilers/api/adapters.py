@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from reconcilers.api.common import ApiModel, Port
+from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Port
 from reconcilers.api.schema import Rule, atomic_list, validated
 
 _LOAD_BALANCER_ONLY = tuple(
@@ -57,6 +57,18 @@ _NODE_PORTS_DIFFER = Rule(
     ),
     "service.nodePort must differ among the enabled adapters, a node port belongs to one Service; change one of them",
 )
+
+_CLIENT_CA_NEEDS_TLS = Rule(
+    "self.clientCASecretName == '' || self.secretName != ''",
+    "tls.clientCASecretName needs tls.secretName: client certificates are part of TLS",
+)
+_CLIENT_CA_NEEDS_CLIENT = Rule(
+    "self.clientCASecretName == '' || self.clientSecretName != ''",
+    "tls.clientCASecretName needs tls.clientSecretName: without a certificate of its own the operator is locked out",
+)
+
+#: The name of a Secret, or empty.
+SecretName = Annotated[str, StringConstraints(max_length=253, pattern=f"^({DNS_SUBDOMAIN[1:-1]})?$")]
 
 
 class ServiceType(StrEnum):
@@ -139,11 +151,41 @@ class SmbAdapter(ApiModel):
     service: Annotated[Service, Field(description="The Service `<name>-smb`.")] = Service()
 
 
+class ApiTls(ApiModel):
+    """TLS of the REST API."""
+
+    model_config = ConfigDict(json_schema_extra=validated(_CLIENT_CA_NEEDS_TLS, _CLIENT_CA_NEEDS_CLIENT))
+
+    secret_name: Annotated[
+        SecretName,
+        Field(
+            description="Secret of type kubernetes.io/tls with the certificate for `<name>-api.<namespace>.svc` and, "
+            "under ca.crt, who signed it; empty: the API speaks plain HTTP. A new certificate is taken up live."
+        ),
+    ] = ""
+    client_ca_secret_name: Annotated[
+        SecretName,
+        Field(
+            alias="clientCASecretName",
+            description="Secret whose ca.crt signs the certificates that clients of the API must present; empty: none. "
+            "A change restarts the server.",
+        ),
+    ] = ""
+    client_secret_name: Annotated[
+        SecretName,
+        Field(
+            description="Secret of type kubernetes.io/tls with the certificate that the operator presents; needed with "
+            " clientCASecretName."
+        ),
+    ] = ""
+
+
 class ApiAdapter(ApiModel):
     """The REST API of the server, which the operator itself needs."""
 
     port: Annotated[Port, Field(description="TCP port of the Service; inside the pod it is 8080.")] = 8080
     service: Annotated[Service, Field(description="The Service `<name>-api`.")] = Service()
+    tls: Annotated[ApiTls, Field(description="TLS of the REST API.")] = ApiTls()
 
 
 class Adapters(ApiModel):

@@ -16,7 +16,7 @@ from informers.resource import Manifest
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import CONFIG_MAP
-from reconcilers.builders.consumed import database_ca, metrics_token
+from reconcilers.builders.consumed import api_certificate, api_client_ca, database_ca, metrics_token
 from reconcilers.builders.inputs import BuildFacts, PostgresSource
 from reconcilers.builders.metadata import child
 from reconcilers.builders.overrides import merged
@@ -68,6 +68,7 @@ def settings(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, An
             "write_timeout": WRITE_TIMEOUT,
             # Concerns a generated password only, of which nobody but the operator knows.
             "require_initial_password_change": False,
+            **_tls(instance),
             "jwt": {
                 "access_token_duration": spec.auth.access_token_duration,
                 "refresh_token_duration": spec.auth.refresh_token_duration,
@@ -84,6 +85,19 @@ def settings(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, An
     }
 
 
+def _tls(instance: DittoFS) -> dict[str, Any]:
+    certificate, authority = api_certificate(instance), api_client_ca(instance)
+    if certificate is None:
+        return {}
+    settings = {
+        "cert_file": certificate.path(names.CERTIFICATE_KEY),
+        "key_file": certificate.path(names.PRIVATE_KEY_KEY),
+    }
+    if authority is not None:
+        settings["client_ca"] = authority.path(names.CA_KEY)
+    return {"tls": settings}
+
+
 def _database(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, Any]:
     mode = instance.spec.database.ssl_mode
     if mode is None:
@@ -92,7 +106,7 @@ def _database(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, A
     settings = {"sslmode": mode.value}
     authority = database_ca(postgres)
     if authority is not None:
-        settings["ssl_root_cert"] = authority.path
+        settings["ssl_root_cert"] = authority.path(names.CA_KEY)
     return {"type": "postgres", "postgres": settings}
 
 
@@ -107,7 +121,7 @@ def _metrics(instance: DittoFS) -> dict[str, Any]:
         "path": metrics.path,
     }
     if token is not None:
-        settings |= {"auth": "token", "token_file": token.path}
+        settings |= {"auth": "token", "token_file": token.path(token.values[0].key)}
     return {"metrics": settings}
 
 

@@ -1,4 +1,4 @@
-"""The Secrets, beside the two of its own, that a server consumes at its start: a change of one restarts it.
+"""The Secrets, beside the two of its own, that a server consumes: most at its start, so that a change restarts it.
 
 Values are seen by nobody here: the pod refers to them, and their digests make the hash that rolls the pod.
 """
@@ -23,45 +23,67 @@ class ConsumedValue:
     secret: str
     key: str
     field: str
+    #: Whether a change of it needs a restart; the server takes up the others live.
+    restarts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class SecretFile:
-    """A value in a Secret that the server reads as a file."""
+class SecretFolder:
+    """Values of a Secret that the server reads as files."""
 
-    value: ConsumedValue
-    #: Name of the volume, its folder in the container and the file in it.
+    values: tuple[ConsumedValue, ...]
+    #: Name of the volume, and its folder in the container.
     volume: str
     directory: str
-    file: str
 
-    @property
-    def path(self) -> str:
-        """Path of the file in the container."""
-        return f"{self.directory}/{self.file}"
+    def path(self, key: str) -> str:
+        """Path, in the container, of the file with the value `key`."""
+        return f"{self.directory}/{key}"
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The source of the volume: this one key."""
-        return {"secretName": self.value.secret, "items": [{"key": self.value.key, "path": self.file}]}
+        """The source of the volume: these keys and no others."""
+        keys = [value.key for value in self.values]
+        return {"secretName": self.values[0].secret, "items": [{"key": key, "path": key} for key in keys]}
 
 
-def metrics_token(instance: DittoFS) -> SecretFile | None:
+def metrics_token(instance: DittoFS) -> SecretFolder | None:
     """The token that a scrape of the metrics needs; None when it needs none."""
     metrics = instance.spec.metrics
     if not metrics.enabled or metrics.token_secret_ref is None:
         return None
     reference = metrics.token_secret_ref
     value = ConsumedValue(reference.name, reference.key, "metrics.tokenSecretRef")
-    return SecretFile(value, "metrics-token", names.METRICS_TOKEN_MOUNT, "token")
+    return SecretFolder((value,), "metrics-token", names.METRICS_TOKEN_MOUNT)
 
 
-def database_ca(postgres: PostgresSource | None) -> SecretFile | None:
+def database_ca(postgres: PostgresSource | None) -> SecretFolder | None:
     """The authority that signed for PostgreSQL; None when nothing is checked against one."""
     if postgres is None or not postgres.ca_secret:
         return None
     value = ConsumedValue(postgres.ca_secret, names.CA_KEY, "database")
-    return SecretFile(value, DATABASE_CA_VOLUME, names.DATABASE_CA_MOUNT, names.CA_KEY)
+    return SecretFolder((value,), DATABASE_CA_VOLUME, names.DATABASE_CA_MOUNT)
+
+
+def api_certificate(instance: DittoFS) -> SecretFolder | None:
+    """The certificate of the REST API, which the server reads anew when it changes; None without TLS."""
+    secret = instance.spec.adapters.api.tls.secret_name
+    if not secret:
+        return None
+    values = tuple(
+        ConsumedValue(secret, key, "adapters.api.tls.secretName", restarts=False)
+        for key in (names.CERTIFICATE_KEY, names.PRIVATE_KEY_KEY)
+    )
+    return SecretFolder(values, "api-tls", names.API_CERTIFICATE_MOUNT)
+
+
+def api_client_ca(instance: DittoFS) -> SecretFolder | None:
+    """Who signs for the clients of the REST API; None when they need no certificate."""
+    secret = instance.spec.adapters.api.tls.client_ca_secret_name
+    if not secret:
+        return None
+    value = ConsumedValue(secret, names.CA_KEY, "adapters.api.tls.clientCASecretName")
+    return SecretFolder((value,), "api-client-ca", names.API_CLIENT_CA_MOUNT)
 
 
 #: The server's variable for each key of a Secret with a login to PostgreSQL.
@@ -74,14 +96,14 @@ POSTGRES_VARIABLES: Mapping[str, str] = {
 }
 
 
-def secret_files(instance: DittoFS, postgres: PostgresSource | None) -> tuple[SecretFile, ...]:
-    """Every value that the server reads as a file."""
-    files = (metrics_token(instance), database_ca(postgres))
-    return tuple(file for file in files if file is not None)
+def secret_folders(instance: DittoFS, postgres: PostgresSource | None) -> tuple[SecretFolder, ...]:
+    """Every folder of values that the server reads as files."""
+    folders = (metrics_token(instance), database_ca(postgres), api_certificate(instance), api_client_ca(instance))
+    return tuple(folder for folder in folders if folder is not None)
 
 
 def consumed_values(instance: DittoFS, postgres: PostgresSource | None) -> tuple[ConsumedValue, ...]:
-    """Every value that is in the hash, in an order of its own."""
+    """Every value that must be there for the pod to start, in an order of its own."""
     login = () if postgres is None else tuple(postgres_value(postgres, key) for key in POSTGRES_VARIABLES)
     variables = (
         ConsumedValue(
@@ -92,7 +114,8 @@ def consumed_values(instance: DittoFS, postgres: PostgresSource | None) -> tuple
         for variable in instance.spec.pod.extra_env
         if variable.value_from is not None and variable.value_from.secret_key_ref is not None
     )
-    return (*login, *(file.value for file in secret_files(instance, postgres)), *variables)
+    files = (value for folder in secret_folders(instance, postgres) for value in folder.values)
+    return (*login, *files, *variables)
 
 
 def postgres_value(postgres: PostgresSource, key: str) -> ConsumedValue:

@@ -14,7 +14,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.pod import Pod, Volume
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import MetadataType, PayloadType
-from reconcilers.builders.consumed import POSTGRES_VARIABLES, secret_files
+from reconcilers.builders.consumed import POSTGRES_VARIABLES, secret_folders
 from reconcilers.builders.inputs import PodInputs
 
 #: The user and group of the server's image.
@@ -128,9 +128,9 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
             _port(names.PortName.API, names.API_CONTAINER_PORT),
             *([_port(names.PortName.METRICS, names.METRICS_CONTAINER_PORT)] if spec.metrics.enabled else []),
         ],
-        "startupProbe": _probe("/health", period_s=STARTUP_PERIOD_S, failures=STARTUP_FAILURES),
-        "livenessProbe": _probe("/health", period_s=10, failures=6),
-        "readinessProbe": _probe("/health/ready", period_s=5, failures=3),
+        "startupProbe": _probe(instance, "/health", period_s=STARTUP_PERIOD_S, failures=STARTUP_FAILURES),
+        "livenessProbe": _probe(instance, "/health", period_s=10, failures=6),
+        "readinessProbe": _probe(instance, "/health/ready", period_s=5, failures=3),
         "securityContext": _container_security(spec.pod),
         "volumeMounts": _mounts(instance, inputs),
     }
@@ -162,7 +162,7 @@ def _volumes(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
             {"name": volume, "persistentVolumeClaim": {"claimName": claim}}
             for volume, claim, _ in _data_volumes(instance)
         ),
-        *({"name": file.volume, "secret": file.source} for file in secret_files(instance, inputs.postgres)),
+        *({"name": folder.volume, "secret": folder.source} for folder in secret_folders(instance, inputs.postgres)),
         *(_extra_volume(volume) for volume in instance.spec.pod.extra_volumes),
     ]
 
@@ -178,8 +178,8 @@ def _mounts(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
         {"name": _TEMPORARY_VOLUME, "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
         *({"name": volume, "mountPath": path} for volume, _, path in _data_volumes(instance)),
         *(
-            {"name": file.volume, "mountPath": file.directory, "readOnly": True}
-            for file in secret_files(instance, inputs.postgres)
+            {"name": folder.volume, "mountPath": folder.directory, "readOnly": True}
+            for folder in secret_folders(instance, inputs.postgres)
         ),
         *(mount.manifest() for mount in instance.spec.pod.extra_volume_mounts),
     ]
@@ -206,10 +206,20 @@ def _port(name: names.PortName, number: int) -> dict[str, Any]:
     return {"name": name.value, "containerPort": number, "protocol": "TCP"}
 
 
-def _probe(path: str, *, period_s: int, failures: int) -> dict[str, Any]:
+def _probe(instance: DittoFS, path: str, *, period_s: int, failures: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": path, "port": names.PortName.API.value},
+        **_probe_action(instance, path),
         "periodSeconds": period_s,
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
+
+
+def _probe_action(instance: DittoFS, path: str) -> dict[str, Any]:
+    port, tls = names.PortName.API.value, instance.spec.adapters.api.tls
+    if tls.client_ca_secret_name:
+        # The kubelet has no certificate to present.
+        return {"tcpSocket": {"port": port}}
+    if tls.secret_name:
+        return {"httpGet": {"path": path, "port": port, "scheme": "HTTPS"}}
+    return {"httpGet": {"path": path, "port": port}}

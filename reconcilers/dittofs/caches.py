@@ -74,12 +74,18 @@ def referenced_secrets(instance: View) -> tuple[str, ...]:
         auth.get("adminSecretRef"),
         auth.get("jwtSecretRef"),
         metrics.get("tokenSecretRef"),
+        *_tls_secrets(((spec.get("adapters") or {}).get("api") or {}).get("tls")),
         *(user.get("passwordSecretRef") for user in spec.get("users") or ()),
         *((variable.get("valueFrom") or {}).get("secretKeyRef") for variable in pod.get("extraEnv") or ()),
     )
     namespace = str(instance["metadata"].get("namespace") or "")
     found = (reference["name"] for reference in references if reference and reference.get("name"))
     return tuple(dict.fromkeys(str(ObjectKey(namespace, name)) for name in found))
+
+
+def _tls_secrets(tls: View | None) -> Iterable[View]:
+    for field in ("secretName", "clientCASecretName", "clientSecretName"):
+        yield {"name": (tls or {}).get(field)}
 
 
 def _cluster_secrets(reference: View | None) -> Iterable[View]:

@@ -159,7 +159,11 @@ class DittoFSReconciler:
     ) -> ServerFacts:
         pod = cached_pod(self._caches, instance)
         api = endpoints.get(names.PortName.API, {})
-        url = base_url(str(api.get("clusterIP") or ""), int(api.get("port") or 0))
+        url = base_url(
+            str(api.get("clusterIP") or ""),
+            int(api.get("port") or 0),
+            tls=bool(instance.spec.adapters.api.tls.secret_name),
+        )
         if instance.spec.replicas == 0 or pod is None or not pod.ready or pod.deleting or not url:
             return ServerFacts()
         with report.step("server"):

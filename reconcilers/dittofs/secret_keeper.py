@@ -98,7 +98,7 @@ class SecretKeeper:
         return SigningKey(name, key, value.digest)
 
     def consumed(self, instance: DittoFS, postgres: PostgresSource | None, report: Report) -> tuple[bytes, ...] | None:
-        """Digests of the other values that the pod starts with; None, with the problem in `report`, when one lacks."""
+        """Digests of the other values that take a restart; None, with the problem in `report`, when one lacks."""
         digests = []
         for consumed in consumed_values(instance, postgres):
             try:
@@ -108,7 +108,8 @@ class SecretKeeper:
             except SecretProblem as problem:
                 report.config_problems.append(Problem(SECRET_INVALID, f"spec.{consumed.field}: {problem}"))
                 return None
-            digests.append(value.digest)
+            if consumed.restarts:
+                digests.append(value.digest)
         return tuple(digests)
 
     def admin_password(self, instance: DittoFS, report: Report, *, remembered: str | None) -> AdminPassword:

@@ -6,7 +6,7 @@ Asked only while the pod is ready. A call that fails ends the look, so that a sl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from informers.errors import NotFound as ObjectNotFound
 from informers.resource import ObjectKey
@@ -105,7 +105,7 @@ class ServerSettings:
         Secret can't be read or written.
         """
         try:
-            credentials = self._credentials.get(instance.key)
+            credentials = self._credentials.get(instance)
         except CredentialsMissing as error:
             if (remembered := self._remembered.get(instance.metadata.uid)) is None:
                 return ServerFacts(ServerState.REFUSED, str(error))
@@ -174,7 +174,7 @@ class ServerSettings:
             wanted = self._keeper.wanted_password(visit.instance)
         except SecretProblem as problem:
             raise _LockedOut(f'the server refuses the password in Secret "{secret}", and {problem}') from None
-        session = self._open(visit, Credentials(visit.credentials.username, wanted))
+        session = self._open(visit, replace(visit.credentials, password=wanted))
         try:
             session.login()
         except LoginRefused:
@@ -188,7 +188,7 @@ class ServerSettings:
 
     def _put_in_force(self, visit: _Visit, password: str) -> None:
         """Write down that the server now takes `password`."""
-        self._remembered[visit.instance.metadata.uid] = Credentials(visit.credentials.username, password)
+        self._remembered[visit.instance.metadata.uid] = replace(visit.credentials, password=password)
         key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
         if visit.report.is_foreign(SECRET, key.name):
             return

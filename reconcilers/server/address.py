@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def base_url(address: str, port: int) -> str:
+def base_url(address: str, port: int, *, tls: bool) -> str:
     """The URL of a server at `address` (a name or an IP address of either version); empty without an address."""
-    return f"http://{bracketed(address)}:{port}" if address else ""
+    return f"http{'s' if tls else ''}://{bracketed(address)}:{port}" if address else ""
 
 
 def bracketed(address: str) -> str:

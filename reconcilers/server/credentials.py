@@ -1,19 +1,22 @@
-"""The credentials in force of an instance: read from its admin Secret by name, and only when that has changed.
+"""The credentials in force of an instance: read from its Secrets by name, and only when one has changed.
 
 Secrets are cached as metadata only; their values stay in this process no longer than the instance does.
 """
 
 from __future__ import annotations
 
+import ssl
 import threading
 from typing import Protocol
 
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
 from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.secret_data import SecretProblem, decode, version_of
 from reconcilers.server.session import Credentials
+from reconcilers.server.tls import Tls
 
 
 class CredentialsMissing(Exception):
@@ -41,28 +44,26 @@ class CredentialsSource:
         self._client = client
         self._secrets = secrets
         self._lock = threading.Lock()
-        self._read: dict[ObjectKey, tuple[tuple[str, str], Credentials]] = {}
+        self._read: dict[ObjectKey, tuple[_Versions, Credentials]] = {}
 
-    def get(self, instance: ObjectKey) -> Credentials:
-        """The credentials in force of `instance`. Raises CredentialsMissing, or a `ClientError` of the live read."""
-        secret = ObjectKey(instance.namespace, names.admin_secret(instance.name))
-        cached = self._secrets.get(secret)
-        if cached is None:
-            self.forget(instance)
-            raise CredentialsMissing(f'Secret "{secret.name}" is not there yet')
-        version = version_of(cached)
-        with self._lock:
-            known = self._read.get(instance)
-        if known is not None and known[0] == version:
-            return known[1]
+    def get(self, instance: DittoFS) -> Credentials:
+        """The credentials in force of `instance`. Raises CredentialsMissing, or a `ClientError` of a live read."""
+        tls = instance.spec.adapters.api.tls
+        secrets = (names.admin_secret(instance.metadata.name), tls.secret_name, tls.client_secret_name)
         try:
-            live = self._client.get(SECRET, secret)
-        except NotFound:
-            self.forget(instance)
-            raise CredentialsMissing(f'Secret "{secret.name}" is not there yet') from None
-        credentials = _parse(live)
+            versions = tuple(self._version(instance, secret) for secret in secrets)
+            with self._lock:
+                known = self._read.get(instance.key)
+            if known is not None and known[0] == versions:
+                return known[1]
+            live = {secret: self._live(instance, secret) for secret in secrets if secret}
+        except CredentialsMissing:
+            self.forget(instance.key)
+            raise
+        credentials = _parse(live[secrets[0]], live.get(tls.secret_name), live.get(tls.client_secret_name))
+        read = tuple((secret, version_of(live[secret])) if secret else None for secret in secrets)
         with self._lock:
-            self._read[instance] = (version_of(live), credentials)
+            self._read[instance.key] = (read, credentials)
         return credentials
 
     def forget(self, instance: ObjectKey) -> None:
@@ -70,12 +71,50 @@ class CredentialsSource:
         with self._lock:
             self._read.pop(instance, None)
 
+    def _version(self, instance: DittoFS, secret: str) -> tuple[str, tuple[str, str]] | None:
+        if not secret:
+            return None
+        cached = self._secrets.get(ObjectKey(instance.metadata.namespace, secret))
+        if cached is None:
+            raise _absent(secret)
+        return secret, version_of(cached)
 
-def _parse(secret: View) -> Credentials:
+    def _live(self, instance: DittoFS, secret: str) -> View:
+        try:
+            return self._client.get(SECRET, ObjectKey(instance.metadata.namespace, secret))
+        except NotFound:
+            raise _absent(secret) from None
+
+
+def _absent(secret: str) -> CredentialsMissing:
+    return CredentialsMissing(f'Secret "{secret}" is not there yet')
+
+
+def _parse(admin: View, server: View | None, client: View | None) -> Credentials:
     try:
-        return Credentials(_filled(secret, names.ADMIN_USERNAME_KEY), _filled(secret, names.ADMIN_PASSWORD_KEY))
+        return Credentials(
+            _filled(admin, names.ADMIN_USERNAME_KEY), _filled(admin, names.ADMIN_PASSWORD_KEY), _tls(server, client)
+        )
     except SecretProblem as problem:
         raise CredentialsMissing(str(problem)) from None
+
+
+def _tls(server: View | None, client: View | None) -> Tls | None:
+    if server is None:
+        return None
+    # Without an authority of its own the certificate is one that everybody trusts.
+    authority = decode(server, names.CA_KEY) if names.CA_KEY in (server.get("data") or {}) else ""
+    certificate = private_key = ""
+    if client is not None:
+        certificate, private_key = _filled(client, names.CERTIFICATE_KEY), _filled(client, names.PRIVATE_KEY_KEY)
+    tls = Tls(authority, certificate, private_key)
+    try:
+        tls.context()
+    except (ssl.SSLError, ValueError):
+        # Without the cause, which may quote what it could not read.
+        which = " or ".join(f'"{secret["metadata"]["name"]}"' for secret in (server, client) if secret is not None)
+        raise SecretProblem(f"Secret {which} holds no certificate and key in PEM that belong together") from None
+    return tls
 
 
 def _filled(secret: View, key: str) -> str:
@@ -85,3 +124,7 @@ def _filled(secret: View, key: str) -> str:
             f'Secret "{secret["metadata"]["name"]}" has nothing under "{key}": put the value in force there'
         )
     return value
+
+
+#: Name and version of each Secret that was read.
+_Versions = tuple[tuple[str, tuple[str, str]] | None, ...]

@@ -5,16 +5,18 @@ Errors come as problem+json from handlers and as plain text from the middleware 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from informers.clock import Clock
 from reconcilers.server.errors import ServerUnreachable, refused
+from reconcilers.server.tls import Tls
 
 CONNECT_TIMEOUT_S = 2.0
 #: Longest silence of the server within one answer.
@@ -47,13 +49,14 @@ class HttpTransport:
         *,
         host: str = "",
         clock: Clock,
+        tls: Tls | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
         response_limit_bytes: int = RESPONSE_LIMIT_BYTES,
     ) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme != ("http" if tls is None else "https") or not parts.hostname:
             raise ValueError(f"the address of a server must look like http://10.0.0.7:8080, not {base_url!r}")
         self._clock = clock
         self._total_timeout_s = total_timeout_s
@@ -61,13 +64,22 @@ class HttpTransport:
         self._headers = {"Accept": "application/json", "User-Agent": "dittofs-operator"}
         if host:
             self._headers["Host"] = host
-        self._pool = urllib3.HTTPConnectionPool(
-            parts.hostname,
-            parts.port or 80,
-            maxsize=_CONNECTIONS,
-            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
-            retries=False,
-        )
+        timeout = urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s)
+        if tls is None:
+            self._pool = urllib3.HTTPConnectionPool(
+                parts.hostname, parts.port or 80, maxsize=_CONNECTIONS, timeout=timeout, retries=False
+            )
+        else:
+            # The address is an IP address; the certificate is for the name.
+            self._pool = urllib3.HTTPSConnectionPool(
+                parts.hostname,
+                parts.port or 443,
+                maxsize=_CONNECTIONS,
+                timeout=timeout,
+                retries=False,
+                ssl_context=tls.context(),
+                server_hostname=host or None,
+            )
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
         """The decoded answer, None when it is empty. Raises ServerUnreachable or a ServerRefused."""
@@ -119,6 +131,8 @@ class HttpTransport:
 
 def _in_words(error: Exception) -> str:
     # Not str(error): it holds object addresses, and a text that changes each time means a status write each time.
+    if isinstance(error, SSLError):
+        return f"TLS failed: {_tls_reason(error)}"
     if isinstance(error, ReadTimeoutError):
         return "timed out"
     if isinstance(error, NewConnectionError):
@@ -126,6 +140,15 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, ConnectTimeoutError):
         return "connecting timed out"
     return "the connection broke off"
+
+
+def _tls_reason(error: SSLError) -> str:
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    if isinstance(cause, ssl.SSLError):
+        return str(cause.reason or "the handshake broke off").lower().replace("_", " ")
+    return "the handshake broke off"
 
 
 #: Fields of requests whose values are told to nobody but the server.

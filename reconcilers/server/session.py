@@ -18,6 +18,7 @@ from reconcilers.server.client import ServerClient
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, reaction
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.rows import Tokens
+from reconcilers.server.tls import Tls
 
 #: Part of a token's life after which it is renewed.
 RENEW_AT = 0.8
@@ -31,12 +32,14 @@ class Credentials:
 
     username: str
     password: str = field(repr=False)
+    #: How to reach the server by TLS; None: it speaks plain HTTP.
+    tls: Tls | None = None
 
 
 class TransportFactory(Protocol):
     """Makes the connection to one server."""
 
-    def __call__(self, base_url: str, *, host: str, clock: Clock) -> Transport:
+    def __call__(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         """A transport to the server at `base_url`, addressed as `host`."""
 
 
@@ -73,7 +76,7 @@ class Sessions:
             known = self._open.get(instance)
             if known is not None and known[0] == address:
                 return known[1]
-            transport = self._transport_factory(base_url, host=host, clock=self._clock)
+            transport = self._transport_factory(base_url, host=host, clock=self._clock, tls=credentials.tls)
             session = ServerSession(transport, credentials, clock=self._clock, gate=self._gate)
             self._open[instance] = (address, session)
         if known is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from informers.errors import ApiError
-from informers.resource import ObjectKey
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.server.address import base_url, bracketed
@@ -16,7 +15,7 @@ from reconcilers.server.session import Credentials, ServerSession, Sessions
 class CredentialsReader(Protocol):
     """Gives the credentials in force of an instance (`reconcilers.server.credentials.CredentialsSource`)."""
 
-    def get(self, instance: ObjectKey) -> Credentials:
+    def get(self, instance: DittoFS) -> Credentials:
         """The credentials; raises CredentialsMissing."""
 
 
@@ -36,12 +35,12 @@ class ServerAccess:
         if endpoint is None:
             raise ValueError("the instance has no API endpoint yet")
         try:
-            credentials = self._credentials.get(instance.key)
+            credentials = self._credentials.get(instance)
         except ApiError as error:
             raise CredentialsMissing(f"the admin Secret can't be read: {error}") from error
         return self._sessions.get(
             instance.key,
-            base_url=base_url(endpoint.cluster_ip or endpoint.host, endpoint.port),
+            base_url=base_url(endpoint.cluster_ip or endpoint.host, endpoint.port, tls=credentials.tls is not None),
             host=names.api_host(instance.key),
             credentials=credentials,
         )

@@ -51,6 +51,7 @@ from reconcilers.dittofs.reconciler import DittoFSReconciler
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
+from reconcilers.server.tls import Tls
 from reconcilers.share.caches import SHARE_INDEXERS
 from tests.support.clock import FakeClock
 
@@ -121,6 +122,8 @@ class World:
             resource: Store(indexers=_INDEXERS.get(resource), logger=logger) for resource in _WATCHED
         }
         self.calls: list[str] = []
+        #: How somebody with the right certificates reaches the server by TLS.
+        self.tls: Tls | None = None
         self.sessions = Sessions(clock=clock, transport_factory=self._transport)
         #: Types that this cluster does not have.
         self.absent: set[Resource] = {POSTGRES_CLUSTER, SERVICE_MONITOR}
@@ -291,6 +294,7 @@ class World:
         (self.directory / "etc/dittofs/config.yaml").write_text(config)
         for folder in ("controlplane", "metadata", "payload"):
             (self.directory / "data" / folder).mkdir(parents=True, exist_ok=True)
+        self.mount_secrets()
         container = self.get(STATEFUL_SET, "demo")["spec"]["template"]["spec"]["containers"][0]
         environment = {}
         for variable in container["env"]:
@@ -301,6 +305,18 @@ class World:
         self.server = DoubleServer(
             container["args"], environment, resolve=lambda path: self.directory / path.lstrip("/")
         )
+
+    def mount_secrets(self) -> None:
+        """The kubelet writes what the pod's Secrets hold now."""
+        pod = self.get(STATEFUL_SET, "demo")["spec"]["template"]["spec"]
+        folders = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+        for volume in pod["volumes"]:
+            if "secret" not in volume:
+                continue
+            folder = self.directory / folders[volume["name"]].lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+            for item in volume["secret"]["items"]:
+                (folder / item["path"]).write_text(self.secret(volume["secret"]["secretName"], item["key"]))
 
     def stop_server(self) -> None:
         if self.server is not None:
@@ -320,7 +336,7 @@ class World:
     def session(self, password: str = "") -> ServerSession:
         """A session of somebody who knows the admin password (by default the one in force)."""
         credentials = Credentials("admin", password or self.secret("demo-admin", "password"))
-        return ServerSession(_Network(self, ""), credentials, clock=self.clock)
+        return ServerSession(_Network(self, "", self.tls), credentials, clock=self.clock)
 
     def count_calls(self) -> list[str]:
         """From now on, every call that is made to the server."""
@@ -332,8 +348,8 @@ class World:
             self.reconcile()
             self.clock.advance(6)
 
-    def _transport(self, base_url: str, *, host: str, clock: Clock) -> Transport:
-        return _Network(self, host)
+    def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
+        return _Network(self, host, tls)
 
 
 @dataclass(frozen=True)
@@ -357,15 +373,17 @@ class _OptionalStore:
 class _Network:
     """What a Service does: the same address leads to whatever server runs now."""
 
-    def __init__(self, world: World, host: str) -> None:
+    def __init__(self, world: World, host: str, tls: Tls | None = None) -> None:
         self._world = world
         self._host = host
+        self._tls = tls
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
         self._world.calls.append(f"{method} {path}")
         # Nobody listens on port 1 when no server runs.
         port = self._world.server.port if self._world.server is not None else 1
-        transport = HttpTransport(f"http://127.0.0.1:{port}", host=self._host, clock=self._world.clock)
+        url = f"http{'s' if self._tls else ''}://127.0.0.1:{port}"
+        transport = HttpTransport(url, host=self._host, clock=self._world.clock, tls=self._tls)
         try:
             return transport.call(method, path, body, token=token)
         finally:

@@ -17,9 +17,11 @@ from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
+from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
+from reconcilers.server.tls import Tls
 from reconcilers.share.announcer import SharesAnnouncer
 from reconcilers.share.caches import SHARE_INDEXERS, ShareCaches
 from reconcilers.share.reconciler import ShareReconciler
@@ -152,7 +154,7 @@ class RecordingTransport:
 class FixedCredentials:
     credentials: Credentials = field(default_factory=lambda: Credentials("admin", PASSWORD))
 
-    def get(self, instance: ObjectKey) -> Credentials:
+    def get(self, instance: DittoFS) -> Credentials:
         return self.credentials
 
 
@@ -177,8 +179,8 @@ class ShareWorld:
         )
         self.put_instance()
 
-    def _transport(self, base_url: str, *, host: str, clock: Clock) -> Transport:
-        return RecordingTransport(HttpTransport(base_url, host=host, clock=clock), self.calls)
+    def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
+        return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)
 
     def restarted(self) -> ShareReconciler:
         """A reconciler without memory, as after a restart of the operator."""

@@ -42,6 +42,10 @@ class ServerConfiguration:
     initial_password: str
     access_token_s: float
     refresh_token_s: float
+    #: Paths inside the container; empty: plain HTTP, no certificate asked for.
+    certificate_file: str
+    private_key_file: str
+    client_authority_file: str
 
 
 def load(
@@ -66,6 +70,9 @@ def load(
         initial_password=environment.get("DITTOFS_ADMIN_INITIAL_PASSWORD", ""),
         access_token_s=_seconds(setting("controlplane.jwt.access_token_duration", "15m")),
         refresh_token_s=_seconds(setting("controlplane.jwt.refresh_token_duration", "168h")),
+        certificate_file=setting("controlplane.tls.cert_file", ""),
+        private_key_file=setting("controlplane.tls.key_file", ""),
+        client_authority_file=setting("controlplane.tls.client_ca", ""),
     )
 
 

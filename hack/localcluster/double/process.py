@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hack.localcluster.double import routes, tokens
+from hack.localcluster.double import routes, tls, tokens
 from hack.localcluster.double.answers import Answer, Problem, bad_request, text_answer
 from hack.localcluster.double.configuration import MIN_SECRET_CHARACTERS, StartFailed, load
 from hack.localcluster.double.request import Request
@@ -85,7 +86,14 @@ class DoubleServer(Double):
         self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
     ) -> None:
         super().__init__(arguments, environment, resolve=resolve)
-        self._http = _HttpServer(("127.0.0.1", 0), self._handler_class())
+        try:
+            tls.context(self._configuration, resolve)
+        except StartFailed:
+            self.close()
+            raise
+        self._http = _HttpServer(
+            ("127.0.0.1", 0), self._handler_class(), tls=lambda: tls.context(self._configuration, resolve)
+        )
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, name="dittofs-double", daemon=True
         )
@@ -152,9 +160,24 @@ class _HttpServer(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        *,
+        tls: Callable[[], ssl.SSLContext | None],
+    ) -> None:
+        self._tls = tls
         super().__init__(address, handler)
         self._connections: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        context = self._tls()
+        if context is None:
+            return connection, address
+        # The handshake is made by the connection's own thread: one that says nothing holds up nobody else.
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)

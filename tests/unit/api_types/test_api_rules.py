@@ -38,6 +38,10 @@ def _user(name: str, uid: int) -> Spec:
     return {"name": name, "uid": uid, "gid": 5, "passwordSecretRef": {"name": "secret"}}
 
 
+def _tls(**tls: str) -> Spec:
+    return {"adapters": {"api": {"tls": tls}}}
+
+
 def _pod(**pod: Any) -> Spec:
     return {"pod": pod}
 
@@ -78,6 +82,8 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
         {"metrics": {"port": 2049}},
+        _tls(secretName=""),
+        _tls(secretName="a", clientCASecretName="b", clientSecretName="c"),
         _accounts(users=[_user("alice", 1001), _user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
         {"database": {"postgresRef": {"name": "pg"}}},
         {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
@@ -156,6 +162,9 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
         ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
         ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
+        (_tls(clientCASecretName="a", clientSecretName="b"), "tls.clientCASecretName needs tls.secretName"),
+        (_tls(secretName="a", clientCASecretName="b"), "tls.clientCASecretName needs tls.clientSecretName"),
+        (_tls(secretName="Not_A_Name"), "tls.secretName: Invalid value"),
         (_accounts(users=[_user("admin", 1)]), "the user admin is the server's own"),
         (_accounts(users=[_user("a", 1), _user("b", 1)]), "each uid may be given once"),
         (_accounts(users=[_user("a", 0)]), "uid: Invalid value: 0"),
@@ -306,7 +315,11 @@ def test_the_bare_dittofs_is_completed_by_the_contracts_defaults() -> None:
         "adapters": {
             "nfs": {"enabled": True, "port": 2049, "service": service},
             "smb": {"enabled": False, "port": 445, "service": service},
-            "api": {"port": 8080, "service": service},
+            "api": {
+                "port": 8080,
+                "service": service,
+                "tls": {"secretName": "", "clientCASecretName": "", "clientSecretName": ""},
+            },
         },
         "auth": {"accessTokenDuration": "15m", "refreshTokenDuration": "168h"},
         "logging": {"level": "INFO", "format": "json"},

@@ -156,6 +156,11 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
         {"database": {"postgresRef": {"name": "pg"}}},
         BuildFacts(pod=replace(INPUTS, postgres=PostgresSource("pg-pguser-dittofs", "pg-cluster-cert"))),
     ),
+    "mutual-tls": (
+        {"adapters": {"api": {"tls": {"secretName": "a", "clientCASecretName": "b", "clientSecretName": "c"}}}},
+        BuildFacts(pod=INPUTS),
+    ),
+    "tls": ({"adapters": {"api": {"tls": {"secretName": "a"}}}}, BuildFacts(pod=INPUTS)),
     "open": ({"networkPolicy": {"enabled": False}}, BuildFacts(pod=INPUTS)),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.dittofs_world import World, dittofs_world
 
 
@@ -14,3 +15,9 @@ from tests.support.dittofs_world import World, dittofs_world
 def world(tmp_path: Path) -> Iterator[World]:
     with dittofs_world(tmp_path) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who signs the certificates of these tests."""
+    return Authority()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.dittofs_server import (
     LiveServer,
     ScriptedServer,
@@ -32,3 +33,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return
     with real_dittofs_server(str(dfs_or_skip(in_a_sandbox=False)), directory) as real:
         yield real
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who signs the certificates of these tests."""
+    return Authority()

@@ -12,6 +12,7 @@ from informers.errors import WriteRefused
 from informers.resource import ObjectKey
 from reconcilers.server.errors import LoginRefused, NotFound, ServerRefused, refused
 from reconcilers.server.session import Credentials, ServerSession, Sessions
+from reconcilers.server.tls import Tls
 from tests.support.clock import FakeClock
 
 DEMO = ObjectKey("default", "demo")
@@ -22,7 +23,9 @@ LOGIN, REFRESH, SHARES = "POST /api/v1/auth/login", "POST /api/v1/auth/refresh",
 class TokenServer:
     """A transport that behaves as the server's auth does: tokens that live 900 s and can be revoked."""
 
-    def __init__(self, base_url: str = "", *, host: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self, base_url: str = "", *, host: str = "", clock: Clock | None = None, tls: Tls | None = None
+    ) -> None:
         self.calls: list[str] = []
         self.valid: set[str] = set()
         self.refresh_works = True

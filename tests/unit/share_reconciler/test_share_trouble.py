@@ -11,6 +11,7 @@ from informers.errors import Conflict, Forbidden
 from informers.resource import Manifest, ObjectKey
 from informers.result import Backoff, Done, RequeueAfter, Terminal
 from informers.workqueue import WorkQueue
+from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share
@@ -23,7 +24,7 @@ from tests.support.share_world import INSTANCE, POLL_S, ShareWorld, failed
 class NotAllowed:
     """A service account that may not read the Secret."""
 
-    def get(self, instance: ObjectKey) -> Credentials:
+    def get(self, instance: DittoFS) -> Credentials:
         raise Forbidden(403, "Forbidden", "secrets is forbidden")
 
 
