@@ -61,7 +61,7 @@ class StartedSource(FakeSource):
 def test_t108_a_standby_fills_its_caches_once_and_works_on_nothing_until_it_leads() -> None:
     clock, elector, source, script = FakeClock(), Candidate(), StartedSource(thing("a")), Script()
     logger, metrics = structlog.wrap_logger(structlog.ReturnLogger()), Metrics(CollectorRegistry())
-    controller = Controller(name="things", reconciler=script, clock=clock, metrics=metrics, logger=logger)
+    controller = Controller(name="standby", reconciler=script, clock=clock, metrics=metrics, logger=logger)
     controller.watch(source, own_key)
     manager = Manager(clock=clock, logger=logger, metrics=metrics, elector=elector)
     manager.add_informer(source)
@@ -82,6 +82,6 @@ def test_t108_a_standby_fills_its_caches_once_and_works_on_nothing_until_it_lead
     stop.set()
     running.join(20)
     for worker in threading.enumerate():
-        if worker.name.startswith("things-"):
+        if worker.name.startswith("standby-"):
             worker.join(20)
             assert not worker.is_alive()
