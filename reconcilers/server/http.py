@@ -33,8 +33,19 @@ _CONNECTIONS = 4
 class Transport(Protocol):
     """Sends one request and gives what came back as JSON."""
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
-        """The decoded answer, None when it is empty. Raises ServerUnreachable or a ServerRefused."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
+        """The decoded answer, None when it is empty; given up after `within_s` seconds, whatever the usual limits.
+
+        Raises ServerUnreachable or a ServerRefused.
+        """
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -59,15 +70,16 @@ class HttpTransport:
         if parts.scheme != ("http" if tls is None else "https") or not parts.hostname:
             raise ValueError(f"the address of a server must look like http://10.0.0.7:8080, not {base_url!r}")
         self._clock = clock
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
         self._total_timeout_s = total_timeout_s
         self._response_limit_bytes = response_limit_bytes
         self._headers = {"Accept": "application/json", "User-Agent": "dittofs-operator"}
         if host:
             self._headers["Host"] = host
-        timeout = urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s)
         if tls is None:
             self._pool = urllib3.HTTPConnectionPool(
-                parts.hostname, parts.port or 80, maxsize=_CONNECTIONS, timeout=timeout, retries=False
+                parts.hostname, parts.port or 80, maxsize=_CONNECTIONS, retries=False
             )
         else:
             # The address is an IP address; the certificate is for the name.
@@ -75,15 +87,27 @@ class HttpTransport:
                 parts.hostname,
                 parts.port or 443,
                 maxsize=_CONNECTIONS,
-                timeout=timeout,
                 retries=False,
                 ssl_context=tls.context(),
                 server_hostname=host or None,
             )
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
-        """The decoded answer, None when it is empty. Raises ServerUnreachable or a ServerRefused."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
+        """The decoded answer, None when it is empty; given up after `within_s` seconds, whatever the usual limits.
+
+        Raises ServerUnreachable or a ServerRefused.
+        """
         name = f"{method} {path}"
+        total_s = self._total_timeout_s if within_s is None else min(self._total_timeout_s, within_s)
+        deadline = self._clock.monotonic() + total_s
         headers = dict(self._headers)
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -92,10 +116,17 @@ class HttpTransport:
         encoded = None if body is None else orjson.dumps(body)
         try:
             response = self._pool.urlopen(
-                method, path, body=encoded, headers=headers, redirect=False, retries=False, preload_content=False
+                method,
+                path,
+                body=encoded,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=self._connect_timeout_s, read=self._read_timeout_s, total=total_s),
             )
             try:
-                content = self._read(response, name)
+                content = self._read(response, name, deadline=deadline, total_s=total_s)
             except BaseException:
                 # What is left unread would be taken for the beginning of the next answer.
                 response.close()
@@ -117,15 +148,14 @@ class HttpTransport:
         """Close the idle connections."""
         self._pool.close()
 
-    def _read(self, response: urllib3.BaseHTTPResponse, name: str) -> bytes:
-        deadline = self._clock.monotonic() + self._total_timeout_s
+    def _read(self, response: urllib3.BaseHTTPResponse, name: str, *, deadline: float, total_s: float) -> bytes:
         content = bytearray()
         for chunk in response.stream(_CHUNK_BYTES):
             content += chunk
             if len(content) > self._response_limit_bytes:
                 raise ServerUnreachable(f"the answer to {name} is larger than {self._response_limit_bytes} bytes")
             if self._clock.monotonic() > deadline:
-                raise ServerUnreachable(f"the answer to {name} took longer than {self._total_timeout_s:g} s")
+                raise ServerUnreachable(f"the answer to {name} took longer than {total_s:g} s")
         return bytes(content)
 
 

@@ -135,9 +135,9 @@ class _LoggedIn:
         return self._send(method, path, body, self._token(spoiled=token))
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> object:
-        if self._gate is not None and method != "GET":
-            self._gate.check()
-        return self._transport.call(method, path, body, token=token)
+        # A write must have ended before another process may lead and write itself.
+        within_s = self._gate.check() if self._gate is not None and method != "GET" else None
+        return self._transport.call(method, path, body, token=token, within_s=within_s)
 
     def _token(self, *, spoiled: str = "") -> str:
         with self._lock:

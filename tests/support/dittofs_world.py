@@ -378,14 +378,22 @@ class _Network:
         self._host = host
         self._tls = tls
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
         self._world.calls.append(f"{method} {path}")
         # Nobody listens on port 1 when no server runs.
         port = self._world.server.port if self._world.server is not None else 1
         url = f"http{'s' if self._tls else ''}://127.0.0.1:{port}"
         transport = HttpTransport(url, host=self._host, clock=self._world.clock, tls=self._tls)
         try:
-            return transport.call(method, path, body, token=token)
+            return transport.call(method, path, body, token=token, within_s=within_s)
         finally:
             transport.close()
 

@@ -142,9 +142,17 @@ class RecordingTransport:
         self._transport = transport
         self._calls = calls
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str = "") -> object:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
         self._calls.append(Call(method, path, body))
-        return self._transport.call(method, path, body, token=token)
+        return self._transport.call(method, path, body, token=token, within_s=within_s)
 
     def close(self) -> None:
         self._transport.close()

@@ -31,10 +31,19 @@ class TokenServer:
         self.refresh_works = True
         self.password = GOOD.password
         self.closed = False
+        self.limits: dict[str, float | None] = {}
         self._issued = 0
         self._lock = threading.Lock()
 
-    def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *, token: str = "") -> object:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
         name = f"{method} {path}"
         with self._lock:
             self.calls.append(name)
@@ -48,6 +57,7 @@ class TokenServer:
                 return self._issue()
             if token not in self.valid:
                 raise refused(401, "Invalid or expired token", call=name)
+            self.limits[name] = within_s
             if path.endswith("/adapters/nope"):
                 raise refused(404, "Adapter not found", call=name)
             return []
@@ -144,7 +154,15 @@ def test_a_401_that_a_new_login_does_not_cure_is_not_tried_for_ever(
     """So answers `POST /users/me/password` to a wrong current password."""
 
     class AlwaysRefusing(TokenServer):
-        def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *, token: str = "") -> object:
+        def call(
+            self,
+            method: str,
+            path: str,
+            body: Mapping[str, object] | None = None,
+            *,
+            token: str = "",
+            within_s: float | None = None,
+        ) -> object:
             answer = super().call(method, path, body, token=token) if "/auth/" in path else None
             if answer is None:
                 self.calls.append(f"{method} {path}")
@@ -181,9 +199,32 @@ def test_a_process_that_may_not_write_can_still_look_but_changes_nothing(server:
     assert server.calls == [LOGIN, SHARES]
 
 
+def test_a_write_ends_before_another_process_may_lead_and_a_read_takes_its_time(
+    server: TokenServer, clock: FakeClock
+) -> None:
+    class OpenGate:
+        def check(self) -> float:
+            return 4.5
+
+    session = ServerSession(server, GOOD, clock=clock, gate=OpenGate())
+
+    session.shares()
+    session.update_group("staff", gid=3000)
+
+    assert server.limits == {SHARES: None, "PUT /api/v1/groups/staff": 4.5}
+
+
 def test_a_disabled_account_is_a_refused_login(server: TokenServer, clock: FakeClock) -> None:
     class Disabled(TokenServer):
-        def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *, token: str = "") -> object:
+        def call(
+            self,
+            method: str,
+            path: str,
+            body: Mapping[str, object] | None = None,
+            *,
+            token: str = "",
+            within_s: float | None = None,
+        ) -> object:
             raise ServerRefused(403, "Account disabled", call=path)
 
     with pytest.raises(LoginRefused, match="Account disabled"):

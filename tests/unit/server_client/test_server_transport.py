@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,14 +129,34 @@ def test_an_answer_that_drips_is_given_up_at_its_deadline(scripted: ScriptedServ
     clock = FakeClock()
 
     def slow(request: Any) -> Answer:
+        clock.advance(8)
         return ok({})
 
     scripted.answer = slow
-    transport = HttpTransport(scripted.url, clock=clock, total_timeout_s=-1)
+    transport = HttpTransport(scripted.url, clock=clock)
 
-    with pytest.raises(ServerUnreachable, match="took longer"):
-        transport.call("GET", "/x")
+    assert transport.call("GET", "/x") == {}
+    with pytest.raises(ServerUnreachable, match="took longer than 7 s"):
+        transport.call("PUT", "/x", {}, within_s=7.0)
     transport.close()
+
+
+def test_a_silent_server_is_given_up_when_the_caller_must_have_ended(scripted: ScriptedServer) -> None:
+    answered = threading.Event()
+
+    def silent(request: Any) -> Answer:
+        answered.wait(10)
+        return ok({})
+
+    scripted.answer = silent
+    transport = HttpTransport(scripted.url, clock=SystemClock(), read_timeout_s=30.0)
+    try:
+        with pytest.raises(ServerUnreachable, match="timed out"):
+            transport.call("PUT", "/x", {}, within_s=0.1)
+        assert not answered.is_set()
+    finally:
+        answered.set()
+        transport.close()
 
 
 def test_no_json_is_unreachable_and_nothing_is_none(scripted: ScriptedServer, transport: HttpTransport) -> None:
