@@ -163,7 +163,7 @@ class Program:
                 service_monitors=OptionalStore(service_monitors),
             ),
             client=self._client,
-            applier=Applier(self._client, names.FIELD_MANAGER),
+            applier=Applier(self._client, names.FIELD_MANAGER, clock=self._clock),
             recorder=self._events,
             sessions=self._sessions,
             credentials=credentials,

@@ -16,6 +16,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from informers.clock import Clock, SystemClock
+from informers.contention import Contention
+from informers.errors import Conflict
 from informers.recent import Recent
 from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.view import thaw
@@ -35,15 +38,19 @@ class Outcome(Enum):
     UNCHANGED = "unchanged"
     CREATED = "created"
     UPDATED = "updated"
+    #: Left as it is for now: somebody else changes it back each time (`informers.contention`).
+    CONTESTED = "contested"
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The object as it is now, and, when a request was sent, why (`difference`)."""
+    """The object as it is now, and what differed (`difference`)."""
 
     outcome: Outcome
     object: View
     reason: str = ""
+    #: Who changes it back, when it is contested and the API server told.
+    opponent: str = ""
 
 
 class ApplyClient(Protocol):
@@ -73,8 +80,9 @@ def difference(intent: Manifest, live: View, *, field_manager: str) -> str | Non
 class Applier:
     """Applies manifests as one field manager. Threads may share it."""
 
-    def __init__(self, client: ApplyClient, field_manager: str) -> None:
+    def __init__(self, client: ApplyClient, field_manager: str, *, clock: Clock | None = None) -> None:
         self._client = client
+        self._contention = Contention(clock or SystemClock())
         self._field_manager = field_manager
         self._lock = threading.Lock()
         self._memory: Recent[tuple[Resource, ObjectKey], _Remembered] = Recent(_MEMORY_SIZE)
@@ -83,7 +91,8 @@ class Applier:
         """Makes the object have what `intent` says, given that it is `live` (from a cache) or, when None, absent.
 
         An absent one is created without force: `Conflict` when somebody else made it meanwhile with other values. A
-        present one is written with force, but only as long as its uid is that of `live` (`Conflict` otherwise).
+        present one is written with force, but only as long as its uid is that of `live` (`Conflict` otherwise). What
+        others change back each time is set right ever more rarely, and left in between.
         """
         at = (resource, ObjectKey.of(intent))
         if live is None:
@@ -93,11 +102,28 @@ class Applier:
         reason = difference(intent, live, field_manager=self._field_manager)
         if reason is None or self._is_known(at, intent, live):
             return Applied(Outcome.UNCHANGED, live)
+        if self._was_applied(at, intent) and not self._contention.may_correct(at):
+            return Applied(Outcome.CONTESTED, live, reason, self._contention.opponent(at))
         guarded = {**intent, "metadata": {**intent["metadata"], "uid": live["metadata"]["uid"]}}
-        answer = self._client.apply(resource, guarded, field_manager=self._field_manager, force=True)
+        answer = self._write(at, guarded)
         self._remember(at, intent, live, answer)
         same = _version(answer) == _version(live)
         return Applied(Outcome.UNCHANGED if same else Outcome.UPDATED, answer, reason)
+
+    def _write(self, at: tuple[Resource, ObjectKey], intent: Manifest) -> Manifest:
+        resource, _ = at
+        if self._contention.is_suspicious(at):
+            try:
+                return self._client.apply(resource, intent, field_manager=self._field_manager, force=False)
+            except Conflict as conflict:
+                self._contention.blame(at, conflict.causes)
+        return self._client.apply(resource, intent, field_manager=self._field_manager, force=True)
+
+    def _was_applied(self, at: tuple[Resource, ObjectKey], intent: Manifest) -> bool:
+        """Whether this very intent was applied before: what differs, somebody else has changed since."""
+        with self._lock:
+            known = self._memory.get(at)
+        return known is not None and known.intent == _digest(intent)
 
     def _is_known(self, at: tuple[Resource, ObjectKey], intent: Manifest, live: View) -> bool:
         """Whether this intent was applied to this very state, or made it (but for what others write elsewhere)."""

@@ -136,7 +136,7 @@ class Children:
             return applied.object
         version, uid = str(live["metadata"]["resourceVersion"]), instance.metadata.uid
         with self._lock:
-            if applied.outcome is not Outcome.UNCHANGED:
+            if applied.outcome in (Outcome.CREATED, Outcome.UPDATED):
                 self._written[uid] = (version, applied.object)
             acted_on, written = self._written.get(uid, ("", applied.object))
         return written if acted_on == version else applied.object
@@ -148,6 +148,8 @@ class Children:
         match applied.outcome:
             case Outcome.UNCHANGED:
                 pass
+            case Outcome.CONTESTED:
+                report.contested.append(f"{what}: {applied.opponent or applied.reason}")
             case Outcome.CREATED if before is None:
                 report.created.append(what)
             case Outcome.CREATED:

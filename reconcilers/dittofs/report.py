@@ -27,6 +27,8 @@ class Report:
 
     #: Names taken by objects that are not ours.
     conflicts: list[str] = field(default_factory=list)
+    #: Children that somebody else changes back each time, with what and who.
+    contested: list[str] = field(default_factory=list)
     #: Objects that must go before ours can come.
     leaving: list[str] = field(default_factory=list)
     #: Steps that the API server refused.

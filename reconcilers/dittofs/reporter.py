@@ -121,6 +121,7 @@ class Reporter:
             account_problems=tuple(report.account_problems),
             unknown_settings=tuple(report.unknown_settings),
             conflicts=tuple(report.conflicts),
+            contested=tuple(report.contested),
             leftovers=tuple(report.leaving),
             failures=tuple(report.failures),
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),

@@ -47,6 +47,8 @@ class Observed:
     unknown_settings: tuple[str, ...] = ()
     #: Children whose name belongs to an object that is not ours, as `Service demo-nfs`.
     conflicts: tuple[str, ...] = ()
+    #: Children that somebody else changes back each time, as `Service demo-nfs: .spec.type: conflict with "x"`.
+    contested: tuple[str, ...] = ()
     #: Children that a deleted DittoFS of the same name left, and that are about to go.
     leftovers: tuple[str, ...] = ()
     #: Children that could not be written this time, each with the reason.
@@ -252,6 +254,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if _legacy_layout(observed) else ""),
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
+        ("Contested", _contested(observed)),
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
@@ -279,6 +282,13 @@ def _conflicts(observed: Observed) -> str:
         return ""
     names = ", ".join(observed.conflicts)
     return f"not ours, so left untouched: {names}; rename or remove it, or choose another name for this DittoFS"
+
+
+def _contested(observed: Observed) -> str:
+    if not observed.contested:
+        return ""
+    listed = "; ".join(observed.contested)
+    return f"changed back by somebody else each time, so set right once a minute only ({listed}): stop the other one"
 
 
 def _leftovers(observed: Observed) -> str:

@@ -150,7 +150,7 @@ class World:
                 service_monitors=_OptionalStore(self, SERVICE_MONITOR),
             ),
             client=self.operator,
-            applier=Applier(self.operator, names.FIELD_MANAGER),
+            applier=Applier(self.operator, names.FIELD_MANAGER, clock=self.clock),
             recorder=self.recorder,
             sessions=self.sessions,
             credentials=CredentialsSource(self.operator, self.stores[SECRET]),

@@ -21,7 +21,7 @@ from reconcilers.api.resources import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
-from tests.support.dittofs_world import NAMESPACE, POLL_S, World
+from tests.support.dittofs_world import NAMESPACE, POLL_S, USER, World
 
 #: Each child, an edit by somebody else, and where the repair is seen.
 EDITS: list[tuple[Resource, str, dict[str, Any], str]] = [
@@ -148,6 +148,30 @@ def test_what_others_add_to_a_child_stays(world: World) -> None:
     world.change_spec(adapters={"nfs": {"port": 2050}})
     world.reconcile()
     assert {port["port"] for port in world.get(SERVICE, "demo-nfs")["spec"]["ports"]} == {2050, 111}
+
+
+def test_a_fight_over_a_field_is_slowed_down_and_told_with_the_field_and_the_other_manager(world: World) -> None:
+    world.run()
+    writes = []
+    for _ in range(12):
+        world.change(SERVICE, "demo-nfs", {"spec": {"selector": {"app.kubernetes.io/name": "theirs"}}})
+        writes += world.requests_of()
+        world.clock.advance(1)
+
+    changes = [request for request in writes if request.endswith("/services/demo-nfs")]
+    assert len(changes) <= 8, "five corrections, of which some were tried without force to learn who it is"
+    assert world.condition("Degraded") == ("True", "Contested")
+    told = world.message("Degraded")
+    assert "Service demo-nfs: .spec.selector" in told
+    assert f'conflict with "{USER}"' in told
+    assert world.recorder.reasons().count("Contested") == 1
+    assert world.condition("Ready") == ("True", "Ready")
+
+    world.clock.advance(61)
+    world.reconcile()
+    world.reconcile()
+    assert world.get(SERVICE, "demo-nfs")["spec"]["selector"]["app.kubernetes.io/name"] == "dittofs"
+    assert world.condition("Degraded") == ("False", "AsDeclared")
 
 
 def test_a_name_that_becomes_free_is_taken(world: World) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from informers.apply import Applier, Outcome, difference, is_applied
-from informers.errors import Conflict
+from informers.errors import Cause, Conflict
 from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.view import freeze, thaw
+from tests.support.clock import FakeClock
 
 US = "operator"
 SERVICES = Resource("", "v1", "services", "Service")
@@ -310,3 +311,69 @@ def test_a_refused_apply_is_not_remembered() -> None:
             applier.ensure(SERVICES, INTENT, stored("7"))
     assert len(server.sent) == 2
     assert ObjectKey.of(INTENT) == ObjectKey("ns", "nfs")
+
+
+class Opponent(FakeServer):
+    """A server on which somebody else changes the weight back after each of our writes, at a new version."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = 9
+
+    def apply(self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool) -> Manifest:
+        super().apply(resource, manifest, field_manager=field_manager, force=force)
+        if not force:
+            cause = Cause(".spec.weight", "FieldManagerConflict", 'conflict with "balancer" using v1')
+            raise Conflict(409, "Conflict", "Apply failed with 1 conflict", causes=(cause,))
+        self.version += 1
+        return changed(live_object(), "metadata/resourceVersion", str(self.version))
+
+    def changes_it_back(self) -> View:
+        self.version += 1
+        drifted = changed(live_object(), "metadata/resourceVersion", str(self.version))
+        return freeze(changed(drifted, "spec/weight", 5))
+
+
+def test_a_field_that_somebody_else_changes_back_each_time_is_set_right_once_a_minute() -> None:
+    clock, server = FakeClock(), Opponent()
+    applier = Applier(server, US, clock=clock)
+
+    outcomes = []
+    for _ in range(600):
+        applied = applier.ensure(SERVICES, INTENT, server.changes_it_back())
+        outcomes.append(applied.outcome)
+        clock.advance(1)
+
+    assert outcomes[:6] == [Outcome.UPDATED] * 6, "a few in passing are set right at once"
+    assert outcomes.count(Outcome.UPDATED) in range(14, 17)
+    assert len(server.sent) <= 30
+    assert applied.outcome is Outcome.CONTESTED
+    assert applied.reason == "spec.weight differs"
+    assert applied.opponent == '.spec.weight: conflict with "balancer" using v1'
+
+
+def test_once_the_other_one_stops_corrections_are_made_at_once_again() -> None:
+    clock, server = FakeClock(), Opponent()
+    applier = Applier(server, US, clock=clock)
+    for _ in range(20):
+        applier.ensure(SERVICES, INTENT, server.changes_it_back())
+
+    clock.advance(60)
+    applied = applier.ensure(SERVICES, INTENT, server.changes_it_back())
+    assert applied.outcome is Outcome.UPDATED
+    clock.advance(3600)
+
+    assert [applier.ensure(SERVICES, INTENT, server.changes_it_back()).outcome for _ in range(5)] == [
+        Outcome.UPDATED
+    ] * 5
+
+
+def test_a_changed_intent_is_applied_whoever_contests_the_old_one() -> None:
+    server = Opponent()
+    applier = Applier(server, US, clock=FakeClock())
+    for _ in range(20):
+        applier.ensure(SERVICES, INTENT, server.changes_it_back())
+
+    wanted = {**INTENT, "spec": {**INTENT["spec"], "weight": 7}}
+
+    assert applier.ensure(SERVICES, wanted, server.changes_it_back()).outcome is Outcome.UPDATED
