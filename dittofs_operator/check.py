@@ -6,7 +6,7 @@ Changes nothing. What is asked for is what `rbac` lists; what is missing is told
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,29 +51,30 @@ class Verdict:
     grants: tuple[Manifest, ...]
 
 
-def check(client: CheckClient, *, lease_namespace: str | None) -> Verdict:
-    """Ask the API server; `lease_namespace` is where the Lease will be, None without leader election.
+def check(client: CheckClient, *, lease_namespace: str | None, namespaces: Iterable[str] = ()) -> Verdict:
+    """Ask the API server whether the operator can manage `namespaces` (none: all of them).
 
-    Raises the `ClientError` of a question that was not answered.
+    `lease_namespace` is where the Lease will be, None without leader election. Raises the `ClientError` of a question
+    that was not answered.
     """
     version = client.raw_get("/version")
     problems = [*_server_problems(version), *_definition_problems(client)]
-    grants: list[Manifest] = []
-    everywhere = access.missing(client, rbac.PERMISSIONS, field_manager=names.FIELD_MANAGER)
-    leading = []
+    #: By namespace, the empty one standing for all.
+    needed = dict.fromkeys(tuple(namespaces) or ("",), rbac.PERMISSIONS)
     if lease_namespace is not None:
-        leading = access.missing(
-            client, rbac.LEADER_PERMISSIONS, field_manager=names.FIELD_MANAGER, namespace=lease_namespace
-        )
-    if everywhere or leading:
+        needed[lease_namespace] = needed.get(lease_namespace, ()) + rbac.LEADER_PERMISSIONS
+    missing = {
+        namespace: access.missing(client, rules, field_manager=names.FIELD_MANAGER, namespace=namespace)
+        for namespace, rules in needed.items()
+    }
+    grants: list[Manifest] = []
+    if any(missing.values()):
         user = access.own_name(client, field_manager=names.FIELD_MANAGER)
-        name = f"{rbac.NAME}-missing"
-        if everywhere:
-            grants += access.grant(name, everywhere, user=user)
-        if leading and lease_namespace is not None:
-            grants += access.grant(name, leading, user=user, namespace=lease_namespace)
-        problems += [_refusal(permission, user, "everywhere") for permission in everywhere]
-        problems += [_refusal(permission, user, f"in namespace {lease_namespace}") for permission in leading]
+        for namespace, rules in missing.items():
+            if rules:
+                grants += access.grant(f"{rbac.NAME}-missing", rules, user=user, namespace=namespace)
+            where = f"in namespace {namespace}" if namespace else "everywhere"
+            problems += [_refusal(rule, user, where) for rule in rules]
     return Verdict(f"Kubernetes {_number(version)}", tuple(problems), tuple(grants))
 
 

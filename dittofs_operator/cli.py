@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 
 #: The settings on which it depends what the operator needs.
-CHECK_SETTINGS = frozenset(("kubeconfig", "context", "namespace", "leader_elect"))
+CHECK_SETTINGS = frozenset(("kubeconfig", "context", "namespace", "namespaces", "leader_elect"))
 #: A person waits for the answer.
 CHECK_TIMEOUT_S = 10.0
 
@@ -105,7 +105,7 @@ def _check(given: dict[str, object]) -> int:
     lease_namespace = (chosen.namespace or connection.namespace) if chosen.leader_elect else None
     client = Client(connection.configuration, user_agent=f"{PROGRAM}-check", timeout_s=CHECK_TIMEOUT_S)
     try:
-        verdict = check.check(client, lease_namespace=lease_namespace)
+        verdict = check.check(client, lease_namespace=lease_namespace, namespaces=chosen.namespaces)
     except ClientError as error:
         sys.stderr.write(f"{PROGRAM}: the API server of {connection.source} can't be asked: {error}\n")
         return ExitCode.FAILED

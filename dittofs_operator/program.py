@@ -212,6 +212,7 @@ class Program:
         informer = SharedInformer(
             self._client,
             resource,
+            namespaces=self._settings.namespaces,
             label_selector=label_selector,
             metadata_only=metadata_only,
             optional=optional,

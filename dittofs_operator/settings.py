@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from informers.durations import LeaseDurations
+from informers.listwatch import Scope
+from reconcilers.api import resources
 from reconcilers.api.scalars import parse_duration
 
 #: Every flag `--some-name` can also be given as the variable `DITTOFS_OPERATOR_SOME_NAME`; the flag wins.
@@ -51,6 +53,19 @@ def _positive(seconds: float) -> float:
 Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_positive)]
 
 
+def _split(value: object) -> object:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _namespace_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    # It says what of them no API server could serve.
+    return Scope(resources.DITTOFS, names).namespaces
+
+
+#: Names of namespaces, separated by commas.
+Namespaces = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_namespace_names)]
+
+
 class Settings(BaseSettings):
     """What `dittofs-operator run` can be told."""
 
@@ -63,6 +78,7 @@ class Settings(BaseSettings):
     namespace: str | None = Field(
         None, description="namespace of the operator's Lease; without it the pod's own, else default"
     )
+    namespaces: Namespaces = Field((), description="namespaces to manage, separated by commas; without it all of them")
     leader_elect: bool = Field(default=True, description="hold the Lease dittofs-operator while working")
     lease_duration: Seconds = Field(15.0, description="how long a lease holds without renewal, such as 15s")
     renew_deadline: Seconds = Field(10.0, description="how long the leader tries to renew before it stops its work")
@@ -131,6 +147,8 @@ def _one_line(error: ValidationError, given: dict[str, Any]) -> str:
 def _shown(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        return ",".join(value) or "all"
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}s" if isinstance(value, float) else str(value)

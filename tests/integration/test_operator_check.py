@@ -15,7 +15,7 @@ from informers import configuration
 from informers.client import Client
 from informers.errors import NotFound
 from informers.resource import Manifest, ObjectKey, Resource
-from reconcilers.api.resources import POD, SERVICE_ACCOUNT
+from reconcilers.api.resources import DITTOFS, POD, SERVICE_ACCOUNT
 from tests.support.eventually import eventually
 from tests.support.operator_process import operator_process
 from tests.support.place import Place, with_token
@@ -81,6 +81,48 @@ def test_a_missing_rule_is_printed_as_the_role_that_gives_it(
             *((CLUSTER_ROLE_BINDING, name) for name in (namespace, "dittofs-operator-missing")),
         ):
             _delete(client, kind, name)
+
+
+@pytest.mark.places("controlplane", "existing", reason="the local cluster knows no roles")
+def test_an_operator_of_one_namespace_needs_no_right_beyond_it_and_works_there(
+    cluster: Place, client: Client, namespace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = f"--namespaces={namespace}"
+    kubeconfig = _identity(cluster, client, namespace, tmp_path, [], [])
+    made: list[Manifest] = []
+
+    def check() -> int:
+        code = cli.main(["check", f"--kubeconfig={kubeconfig}", only])
+        printed = capsys.readouterr()
+        assert "everywhere" not in printed.err
+        made[:] = list(yaml.safe_load_all(printed.out)) if code else []
+        return code
+
+    try:
+        assert check() == 1
+        assert [manifest["kind"] for manifest in made] == ["Role", "RoleBinding"]
+        for manifest in made:
+            client.apply(_KINDS[manifest["kind"]], manifest, field_manager=USER, force=True)
+        eventually(lambda: check() == 0, timeout_s=30, what="the printed role to be enough")
+        sample = {
+            "apiVersion": DITTOFS.api_version,
+            "kind": DITTOFS.kind,
+            "metadata": {"name": "only-here", "namespace": namespace},
+            "spec": {"suspend": True},
+        }
+        client.create(DITTOFS, sample, field_manager=USER)
+        with operator_process(kubeconfig, tmp_path / "log", lease_namespace=namespace, flags=(only,)) as running:
+            eventually(
+                lambda: (
+                    "cannot list resource" not in running.log.read_text()
+                    and client.get(DITTOFS, ObjectKey(namespace, "only-here")).get("status")
+                ),
+                timeout_s=20,
+                what="the operator to report on the instance",
+            )
+    finally:
+        for kind in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING):
+            _delete(client, kind, namespace)
 
 
 def _identity(

@@ -41,6 +41,13 @@ def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(parse("--share-workers", "2")).share_workers == 2
 
 
+def test_namespaces_are_a_list_with_commas_and_without_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(parse()).namespaces == ()
+    assert load(parse("--namespaces", "a, b,")).namespaces == ("a", "b")
+    monkeypatch.setenv("DITTOFS_OPERATOR_NAMESPACES", "c,d")
+    assert load(parse()).namespaces == ("c", "d")
+
+
 def test_a_switch_can_be_turned_off() -> None:
     assert load(parse("--no-leader-elect")).leader_elect is False
 
@@ -53,6 +60,8 @@ def test_a_switch_can_be_turned_off() -> None:
         (["--share-workers", "many"], "--share-workers=many"),
         (["--share-workers", "0"], "--share-workers=0"),
         (["--log-level", "loud"], "--log-level=loud"),
+        (["--namespaces", "a,B"], "--namespaces=a,B: 'B' is no name of a namespace"),
+        (["--namespaces", "a,a"], "--namespaces=a,a: namespace a is named twice"),
         (["--lease-duration", "5s"], "lease duration 5 s must exceed renew deadline"),
     ],
 )
