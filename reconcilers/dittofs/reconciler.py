@@ -208,7 +208,7 @@ class DittoFSReconciler:
         if report.failures or report.stale:
             prepared = self._preparation.look(instance, report)
             self._reporter.tell(self._subject(view, instance), report, ServerFacts(), {}, prepared)
-            return Backoff("; ".join([*report.failures, *report.stale]))
+            return Backoff("; ".join([*report.failures, *report.stale]), at_most_s=self._poll_interval_s)
         if not self._finalizer.drop(view):
             return RequeueAfter(STALE_S)
         if kept:

@@ -16,7 +16,7 @@ from reconcilers.api.resources import (
     PERSISTENT_VOLUME_CLAIM,
     SECRET,
 )
-from tests.support.dittofs_world import DEMO, NAMESPACE, World
+from tests.support.dittofs_world import DEMO, NAMESPACE, POLL_S, World
 
 KEPT = {
     "Secret demo-jwt-secret",
@@ -152,6 +152,7 @@ def test_data_that_can_t_be_settled_holds_the_object_and_says_so(world: World) -
     result = world.reconcile()
 
     assert isinstance(result, Backoff)
+    assert result.at_most_s == POLL_S
     assert world.status["phase"] == "Deleting"
     assert "PersistentVolumeClaim demo-payload" in world.message("Degraded")
     world.operator.refused.clear()
