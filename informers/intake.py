@@ -25,7 +25,7 @@ class Reason(StrEnum):
     UNKNOWN_EVENT = "unknown-event"
     """An event whose type isn't known."""
     UNVERSIONED = "unversioned"
-    """A bookmark or an object without a resourceVersion: the one from before is kept."""
+    """A bookmark without a resourceVersion: the one from before is kept."""
     UNCODED_STATUS = "uncoded-status"
     """A Status without a code: judged by its reason."""
 

@@ -62,8 +62,8 @@ class Mirror:
     def take(self, event: WatchEvent) -> None:
         """An event came."""
         version = _version(event.object)
-        if not version:
-            self._intake.leave_out(Reason.UNVERSIONED, event=event.type)
+        if not version and event.type == "BOOKMARK":
+            self._intake.leave_out(Reason.UNVERSIONED)
         if self._initial is not None:
             self._gather(event, version, self._initial)
             return

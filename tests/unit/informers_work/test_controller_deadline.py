@@ -76,6 +76,7 @@ def test_t102_a_timeout_counts_when_the_limit_of_the_pass_was_reached_and_backs_
     assert world.metric("runtime_reconcile_timeouts_total") == timeouts
     assert world.metric("runtime_reconcile_panics_total") == 0
     assert world.failures() == failures
+    assert world.lines("reconcile raised") == [], "it is no bug, so there is no traceback"
 
 
 def test_t102_every_timeout_counts_and_the_next_pass_has_its_whole_time_again() -> None:

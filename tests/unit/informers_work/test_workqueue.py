@@ -132,6 +132,7 @@ def test_t5_any_number_of_adds_during_work_mean_one_more_pass(queue: WorkQueue[s
 def test_t6_a_drain_returns_only_after_all_work_is_done(queue: WorkQueue[str], clock: FakeClock) -> None:
     queue.add("a")
     queue.add("b")
+    queue.add_after("dropped", 60)
     take(queue), take(queue)
     results: list[bool] = []
     drain = in_thread(lambda: results.append(queue.shut_down_with_drain()))
