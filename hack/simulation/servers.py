@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from kubernetes.client import Configuration
 
 from hack.localcluster.apiserver import server as api_server_module
 from hack.localcluster.apiserver.http import Handle, HttpServer, Request
@@ -123,6 +124,7 @@ class DirectClient(Client):
     """The client of users and of the simulated cluster: no network lies between it and the API server."""
 
     def __init__(self, endpoint: ApiEndpoint) -> None:
+        super().__init__(Configuration(host=f"http://{API_HOST}:{API_PORT}"), user_agent="cluster")
         self._exchange: Any = endpoint
 
     def delete_with(self, resource: Resource, key: ObjectKey, options: Manifest) -> None:
