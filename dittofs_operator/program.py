@@ -52,8 +52,8 @@ from reconcilers.share.reconciler import ShareReconciler
 #: The program's name: of its Lease, its log lines, the events it records and its requests.
 PROGRAM = "dittofs-operator"
 
-#: How long one reconcile may take. It makes dozens of requests at most: far more than they take when all is well, but an
-#: API server that swallows each of them must not keep a worker for their timeouts' sum.
+#: How long one reconcile may take: far more than its requests need when all is well, but an API server that swallows
+#: each of them must not keep a worker for the sum of their timeouts.
 RECONCILE_TIMEOUT_S = 300.0
 
 #: What a person does when the API server refuses a watch.

@@ -118,6 +118,7 @@ class Reporter:
             suspended=instance.spec.suspend,
             was_running=ran,
             config_problem=report.config_problem,
+            setting_problems=tuple(report.setting_problems),
             account_problems=tuple(report.account_problems),
             unknown_settings=tuple(report.unknown_settings),
             conflicts=tuple(report.conflicts),

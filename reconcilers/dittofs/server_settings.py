@@ -16,6 +16,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
+from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
@@ -75,12 +76,14 @@ class ServerSettings:
         credentials: CredentialsSource,
         keeper: SecretKeeper,
         accounts: Accounts,
+        adapter_settings: AdapterSettings,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._credentials = credentials
         self._keeper = keeper
         self._accounts = accounts
+        self._adapter_settings = adapter_settings
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -95,6 +98,7 @@ class ServerSettings:
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
+        self._adapter_settings.forget(uid)
 
     def look(
         self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
@@ -135,6 +139,7 @@ class ServerSettings:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
         if visit.change:
+            self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
             self._accounts.settle(visit.instance, session, health.started_at, visit.report)
         return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
 
