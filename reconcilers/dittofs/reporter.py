@@ -21,6 +21,7 @@ from reconcilers.dittofs.announce import Announcement, deeds, news
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
+from reconcilers.dittofs.last_words import as_the_server_found_it
 from reconcilers.dittofs.observe import running_version, unloaded_shares
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
@@ -111,6 +112,7 @@ class Reporter:
     def _observe(self, subject: Subject, report: Report, server: ServerFacts, database: DatabaseFacts) -> Observed:
         instance, before = subject.instance, self._status.last(subject.view)
         key = child_key(instance, names.stateful_set(instance.metadata.name))
+        pod = cached_pod(self._caches, instance)
         ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
         return Observed(
             replicas=instance.spec.replicas,
@@ -126,9 +128,9 @@ class Reporter:
             leftovers=tuple(report.leaving),
             failures=tuple(report.failures),
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
-            pod=cached_pod(self._caches, instance),
+            pod=pod,
             server=server,
-            database=database,
+            database=as_the_server_found_it(database, pod),
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
             badger=instance.spec.metadata.type is MetadataType.BADGER,
