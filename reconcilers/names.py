@@ -185,6 +185,11 @@ def metadata_store(path: str) -> str:
     return f"op-{store_key(path)}"
 
 
+def netgroup(path: str) -> str:
+    """The list of clients that may mount the share `path`; named after the path, which outlives the object."""
+    return f"op-{store_key(path)}"
+
+
 def badger_directory(path: str) -> str:
     """Directory of the badger store of the share `path`, in the pod."""
     return f"{METADATA_MOUNT}/{store_key(path)}"

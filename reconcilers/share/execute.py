@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from reconcilers.server.client import ServerClient
 from reconcilers.server.errors import NotFound
+from reconcilers.share.detail_calls import execute_detail
+from reconcilers.share.detail_plan import changes
 from reconcilers.share.plan import (
     ConfirmQuota,
     CreateShare,
@@ -14,7 +16,6 @@ from reconcilers.share.plan import (
     EnableShare,
     EnsureLocalStore,
     EnsureMetadataStore,
-    PatchNfsConfig,
     RefreshAccess,
     Step,
     UpdateShare,
@@ -29,7 +30,7 @@ _FIELDS: Mapping[str, str] = {
 
 
 def execute(step: Step, *, path: str, server: ServerClient) -> None:
-    """Do `step` for the share at `path`. Raises a `ServerError`; every step can be done again."""
+    """Do `step` for the share at `path`. Raises UnknownHolder or a `ServerError`; each can be repeated."""
     match step:
         case EnsureMetadataStore(definition):
             server.create_metadata_store(definition.name, store_type=definition.type, config=definition.config)
@@ -41,14 +42,16 @@ def execute(step: Step, *, path: str, server: ServerClient) -> None:
             server.update_share(path, fields=fields)
         case ConfirmQuota(quota_bytes):
             server.update_share(path, fields={"quota_bytes": str(quota_bytes)})
-        case PatchNfsConfig(squash) | RefreshAccess(squash):
-            server.patch_share_nfs_config(path, squash=squash)
+        case RefreshAccess(squash):
+            server.patch_share_nfs_config(path, {"squash": squash})
         case EnableShare():
             server.enable_share(path)
         case DisableShare():
             # A share that could not be loaded lets nobody in; the server answers 404 for it.
             with suppress(NotFound):
                 server.disable_share(path)
+        case _:
+            execute_detail(step, path=path, server=server)
 
 
 def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
@@ -58,10 +61,10 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
         match step:
             case UpdateShare(changed):
                 fields += [_FIELDS[name] for name in changed]
-            case PatchNfsConfig():
-                fields.append("nfs.squash")
             case EnableShare() | DisableShare():
                 fields.append("enabled")
             case EnsureMetadataStore() | EnsureLocalStore() | CreateShare() | ConfirmQuota() | RefreshAccess():
                 pass
+            case _:
+                fields += changes(step)
     return tuple(dict.fromkeys(fields))
