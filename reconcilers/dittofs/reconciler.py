@@ -173,6 +173,7 @@ class DittoFSReconciler:
             return self._server.look(
                 instance,
                 url,
+                start=pod.start,
                 change_password=admin.change_wanted,
                 change=not instance.spec.suspend,
                 report=report,

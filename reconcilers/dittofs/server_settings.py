@@ -22,7 +22,7 @@ from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
-from reconcilers.server.errors import LoginRefused, ServerRefused, ServerUnreachable
+from reconcilers.server.errors import LoginRefused, Reaction, ServerError, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.rows import Adapter
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 
@@ -101,12 +101,12 @@ class ServerSettings:
         self._adapter_settings.forget(uid)
 
     def look(
-        self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
+        self, instance: DittoFS, base_url: str, *, start: str, change_password: bool, change: bool, report: Report
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
-        `change_password`: another admin password is wanted than the one in force. Raises a `ClientError` when a
-        Secret can't be read or written.
+        `start` tells one start of the server from the next. `change_password`: another admin password is wanted than
+        the one in force. Raises a `ClientError` when a Secret can't be read or written.
         """
         try:
             credentials = self._credentials.get(instance)
@@ -114,21 +114,30 @@ class ServerSettings:
             if (remembered := self._remembered.get(instance.metadata.uid)) is None:
                 return ServerFacts(ServerState.REFUSED, str(error))
             credentials = remembered
+        visit = _Visit(
+            instance, base_url, credentials, start=start, change=change, change_password=change_password, report=report
+        )
         try:
-            return self._look(
-                _Visit(instance, base_url, credentials, change=change, change_password=change_password, report=report)
-            )
+            return self._look(visit)
         except _LockedOut as error:
             return ServerFacts(ServerState.LOCKED_OUT, str(error))
         except ServerUnreachable as error:
             return ServerFacts(ServerState.UNREACHABLE, f"the server does not answer: {error}")
         except ServerRefused as error:
-            return ServerFacts(ServerState.REFUSED, str(error))
+            health = self._health(visit) if reaction(error.status) is Reaction.BACK_OFF else ""
+            return ServerFacts(ServerState.REFUSED, str(error), health=health)
+
+    def _health(self, visit: _Visit) -> str:
+        """What a server that fails says of itself; empty when it says nothing."""
+        try:
+            return self._open(visit, visit.credentials).health().status
+        except ServerError:
+            return ""
 
     def _look(self, visit: _Visit) -> ServerFacts:
         session = self._open(visit, visit.credentials)
-        health = session.health()
         try:
+            # The one call of a poll: a server that lists these rows has read its database just now.
             rows = session.adapters()
         except LoginRefused:
             session = self._open_with_wanted(visit)
@@ -139,9 +148,9 @@ class ServerSettings:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
         if visit.change:
-            self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
-            self._accounts.settle(visit.instance, session, health.started_at, visit.report)
-        return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
+            self._adapter_settings.settle(visit.instance, session, visit.start, visit.report)
+            self._accounts.settle(visit.instance, session, visit.start, visit.report)
+        return ServerFacts(ServerState.ANSWERS, adapters=adapters)
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
         key = visit.instance.key
@@ -212,6 +221,7 @@ class _Visit:
     instance: DittoFS
     base_url: str
     credentials: Credentials
+    start: str
     change: bool
     change_password: bool
     report: Report

@@ -40,7 +40,6 @@ class Health:
 
     status: str
     control_plane_db: str = UNKNOWN
-    started_at: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -53,9 +52,7 @@ class Health:
         envelope = json_object(data, "health")
         details = envelope.get("data")
         details = details if isinstance(details, Mapping) else {}
-        return cls(
-            _text(envelope, "status"), _text(details, "control_plane_db") or UNKNOWN, _text(details, "started_at")
-        )
+        return cls(_text(envelope, "status"), _text(details, "control_plane_db") or UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
