@@ -17,6 +17,7 @@ from reconcilers.api.resources import SECRET
 from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
@@ -75,12 +76,14 @@ class ServerSettings:
         credentials: CredentialsSource,
         keeper: SecretKeeper,
         accounts: Accounts,
+        remote_stores: RemoteStores,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._credentials = credentials
         self._keeper = keeper
         self._accounts = accounts
+        self._remote_stores = remote_stores
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -95,13 +98,22 @@ class ServerSettings:
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
+        self._remote_stores.forget(uid)
 
     def look(
-        self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
+        self,
+        instance: DittoFS,
+        base_url: str,
+        *,
+        change_password: bool,
+        remote: bytes | None,
+        change: bool,
+        report: Report,
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
-        `change_password`: another admin password is wanted than the one in force. Raises a `ClientError` when a
+        `change_password`: another admin password is wanted than the one in force; `remote`: what the rows of remote
+        stores depend on. Raises a `ClientError` when a
         Secret can't be read or written.
         """
         try:
@@ -112,7 +124,15 @@ class ServerSettings:
             credentials = remembered
         try:
             return self._look(
-                _Visit(instance, base_url, credentials, change=change, change_password=change_password, report=report)
+                _Visit(
+                    instance,
+                    base_url,
+                    credentials,
+                    change=change,
+                    change_password=change_password,
+                    remote=remote,
+                    report=report,
+                )
             )
         except _LockedOut as error:
             return ServerFacts(ServerState.LOCKED_OUT, str(error))
@@ -134,6 +154,8 @@ class ServerSettings:
             if visit.change_password and visit.change:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
+        if visit.change and visit.remote is not None:
+            self._remote_stores.settle(visit.instance, session, health.started_at, visit.remote, visit.report)
         if visit.change:
             self._accounts.settle(visit.instance, session, health.started_at, visit.report)
         return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
@@ -209,6 +231,7 @@ class _Visit:
     credentials: Credentials
     change: bool
     change_password: bool
+    remote: bytes | None
     report: Report
 
 
