@@ -47,6 +47,10 @@ test: lint ## Check everything: style, types, unit and integration tests on the 
 control-plane: env ## Bring etcd, kube-apiserver and kube-controller-manager (the first time needs Go and ten minutes)
 	@$(BIN)/python -m hack.controlplane control-plane
 
+.PHONY: simulate
+simulate: env ## Run the operator in simulated time under faults drawn from seeds (SEEDS=100, or SEED=42 to replay one)
+	@$(BIN)/python -m hack.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
+
 .PHONY: envtest
 envtest: control-plane ## Run the integration and parity tests on a real control plane (SERVER=real: with the real server in its pods)
 	$(BIN)/pytest $(SUITES) --place=controlplane --server=$(SERVER)

@@ -1,4 +1,4 @@
-"""The command line: `dittofs-operator run | check | crds | version`."""
+"""The command line: `dittofs-operator run | check | diff | crds | version`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import NoReturn
 
 import structlog
 
-from dittofs_operator import check, crds, logs, settings
+from dittofs_operator import check, crds, diff, logs, settings
 from dittofs_operator.program import PROGRAM, Program
 from informers import configuration
 from informers.client import Client
+from informers.clock import SystemClock
 from informers.errors import ClientError, ConfigurationError
 
 
@@ -28,10 +29,13 @@ class ExitCode(IntEnum):
     STOPPED = 0
     FAILED = 1
     WRONG_USAGE = 2
+    DIFFERS = 3
 
 
 #: The settings on which it depends what the operator needs.
 CHECK_SETTINGS = frozenset(("kubeconfig", "context", "namespace", "namespaces", "leader_elect"))
+#: The settings on which it depends what would change.
+DIFF_SETTINGS = frozenset(("kubeconfig", "context", "namespace", "namespaces"))
 #: A person waits for the answer.
 CHECK_TIMEOUT_S = 10.0
 
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(given)
         case "check":
             return _check(given)
+        case "diff":
+            return _diff(given)
         case "crds":
             return _crds()
         case _:
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Runs DittoFS file servers on Kubernetes.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | check | crds | version")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | check | diff | crds | version")
     run = commands.add_parser(
         "run",
         help="run the operator until asked to stop",
@@ -74,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Run it as the operator's own identity. Ends with 0 when nothing is missing, else with 1.",
     )
     settings.add_flags(checked, only=CHECK_SETTINGS)
+    compared = commands.add_parser(
+        "diff",
+        help="tell what this version would change for every DittoFS that exists, and which servers it would restart; "
+        "change nothing",
+        allow_abbrev=False,
+        epilog=f"Ends with 0 when nothing would change, with {int(ExitCode.DIFFERS)} when something would.",
+    )
+    settings.add_flags(compared, only=DIFF_SETTINGS)
     commands.add_parser("crds", help="print the CustomResourceDefinitions as YAML", allow_abbrev=False)
     commands.add_parser("version", help="print the version", allow_abbrev=False)
     return parser
@@ -120,6 +134,40 @@ def _check(given: dict[str, object]) -> int:
     # Nothing else on this channel: it can be given to kubectl as it is.
     sys.stdout.write(crds.dump(*verdict.grants))
     return ExitCode.FAILED
+
+
+def _diff(given: dict[str, object]) -> int:
+    try:
+        chosen = settings.load(given)
+        connection = configuration.load(chosen.kubeconfig, chosen.context)
+    except (settings.SettingsError, ConfigurationError) as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return ExitCode.WRONG_USAGE
+    logs.configure(level=settings.LogLevel.ERROR, form=chosen.log_format)
+    client = Client(connection.configuration, user_agent=f"{PROGRAM}-diff", timeout_s=CHECK_TIMEOUT_S, dry_run=True)
+    try:
+        found = diff.diff(
+            client,
+            clock=SystemClock(),
+            namespaces=chosen.namespaces,
+            operator_namespace=chosen.namespace or connection.namespace,
+        )
+    except ClientError as error:
+        sys.stderr.write(f"{PROGRAM}: the API server of {connection.source} can't be asked: {error}\n")
+        return ExitCode.FAILED
+    finally:
+        client.close()
+    sys.stdout.write("".join(change.text for change in found.changes))
+    for problem in found.problems:
+        sys.stderr.write(f"{PROGRAM}: can't be compared: {problem}\n")
+    for change in found.changes:
+        sys.stderr.write(f"{PROGRAM}: {change.what} would change{', which restarts its server' * change.restarts}\n")
+    if found.problems:
+        return ExitCode.FAILED
+    if found.changes:
+        return ExitCode.DIFFERS
+    sys.stderr.write(f"{PROGRAM}: nothing would change\n")
+    return ExitCode.STOPPED
 
 
 def _stop_on_signals() -> threading.Event:

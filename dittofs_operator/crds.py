@@ -188,7 +188,14 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what is used twice twice: manifests are read without looking up anchors."""
+    """Writes what is used twice twice, and lines as lines: manifests are read without looking up anchors."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the parent's signature
         return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

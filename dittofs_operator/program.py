@@ -53,6 +53,10 @@ from reconcilers.share.reconciler import ShareReconciler
 #: The program's name: of its Lease, its log lines, the events it records and its requests.
 PROGRAM = "dittofs-operator"
 
+#: How long one reconcile may take: far more than its requests need when all is well, but an API server that swallows
+#: each of them must not keep a worker for the sum of their timeouts.
+RECONCILE_TIMEOUT_S = 300.0
+
 #: What a person does when the API server refuses a watch.
 FORBIDDEN_ADVICE = f"{PROGRAM} check prints the roles that are missing"
 
@@ -234,6 +238,7 @@ class Program:
             name=name,
             reconciler=reconciler,
             workers=workers,
+            timeout_s=RECONCILE_TIMEOUT_S,
             clock=self._clock,
             metrics=self._metrics,
             logger=self._logger,

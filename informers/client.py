@@ -47,7 +47,8 @@ class ObjectList:
 class Client:
     """Calls of the API server. Threads may share it; every method raises only `ClientError`s.
 
-    `timeout_s` is the longest silence within an answer; `gate` is asked before every write.
+    `timeout_s` is the longest silence within an answer; `gate` is asked before every write. With `dry_run` every write
+    is only rehearsed by the API server (`dryRun=All`): its answer is what it would be, and nothing changes.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Client:
         gate: WriteGate | None = None,
         metrics: ClientMetrics | None = None,
         clock: Clock | None = None,
+        dry_run: bool = False,
     ) -> None:
+        self._dry_run = dry_run
         self._exchange = Exchange(
             configuration, user_agent=user_agent, timeout_s=timeout_s, gate=gate, metrics=metrics, clock=clock
         )
@@ -211,7 +214,8 @@ class Client:
         query: Query | None = None,
         content_type: str = JSON,
     ) -> Manifest:
-        return self._exchange.call(method, path, query=query, body=thaw(body), content_type=content_type)
+        parameters = [*(query or ()), *_query(dryRun="All" if self._dry_run else "")]
+        return self._exchange.call(method, path, query=parameters, body=thaw(body), content_type=content_type)
 
 
 def _noted(resource: Resource, key: ObjectKey | None, answer: Manifest, *, deleted: bool = False) -> Manifest:

@@ -79,8 +79,9 @@ INITIAL_REACTIONS: Mapping[Ending, Reaction] = {
     Ending.REFUSED: Reaction(relist=True, back_off=False, plain=True),
 }
 
-#: Endings that are no warning: the way watches end, and what others say more exactly (the intake, the standing).
-QUIET = frozenset((Ending.CLOSED, Ending.GARBLED, Ending.STILL_GARBLED, Ending.DOUBTFUL, Ending.MISSING))
+#: Endings that are no warning: the ways watches end (also silently, where a server sends no bookmarks), and what others
+#: say more exactly (the intake, the standing).
+QUIET = frozenset((Ending.CLOSED, Ending.SILENT, Ending.GARBLED, Ending.STILL_GARBLED, Ending.DOUBTFUL, Ending.MISSING))
 
 #: Endings that say of a streamed list no more than that it broke off.
 LOST = frozenset((Ending.CLOSED, Ending.SHORT, Ending.BROKEN, Ending.GARBLED, Ending.STILL_GARBLED))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from informers.errors import Garbled
 from informers.projection import Projection
 from informers.resource import ObjectKey, View
 
@@ -66,6 +67,13 @@ class Intake:
             self.leave_out(Reason.TRANSFORM, key=str(key), error=f"it gave an object named {taken}")
             return LeftOut(Reason.TRANSFORM, key)
         return view
+
+    def note(self, error: BaseException | None, *, uncoded: bool = False) -> None:
+        """Counts what made a list or a watch end, if it is something that no server should send."""
+        if isinstance(error, Garbled):
+            self.leave_out(Reason.MALFORMED, error=str(error))
+        if uncoded:
+            self.leave_out(Reason.UNCODED_STATUS, error=str(error))
 
     def leave_out(self, reason: Reason, **details: object) -> None:
         """Counts; says it in a warning for the first time, for debugging after that."""

@@ -24,8 +24,8 @@ from informers.ending import (
     initial_reaction,
     version_unavailable,
 )
-from informers.errors import ApiError, ClientError, Forbidden, Garbled, NotFound, Silent
-from informers.intake import Intake, Reason
+from informers.errors import ApiError, ClientError, Forbidden, NotFound, Silent
+from informers.intake import Intake
 from informers.listwatch import ListerWatcher, Scope, Sink, WatchOptions
 from informers.mirror import Mirror
 from informers.pager import Pager
@@ -76,7 +76,6 @@ class Reflector:
         self._stopping = False
         self._stream: WatchStream | None = None
         self._accepted = False
-
         self._relist = True
         self._relist_at: float | None = None
         self._ask_newest = False
@@ -206,7 +205,7 @@ class Reflector:
             self._stream = None
         if self._stopping:
             return 0.0
-        self._count_oddities(stream, error)
+        self._intake.note(error, uncoded=stream.uncoded)
         if self._mirror.initial is not None:
             if isinstance(error, NotFound):
                 raise error
@@ -247,12 +246,6 @@ class Reflector:
         elif self._standing.stale:
             raise Silent(f"the watch of {self._resource} gave no event and no bookmark for too long")
 
-    def _count_oddities(self, stream: WatchStream, error: ClientError | None) -> None:
-        if isinstance(error, Garbled):
-            self._intake.leave_out(Reason.MALFORMED, error=str(error))
-        if stream.uncoded:
-            self._intake.leave_out(Reason.UNCODED_STATUS, error=str(error))
-
     def _ended(self, ending: Ending, reaction: Reaction, error: ClientError | None) -> float:
         self._previous = ending
         self._relist, self._plain = reaction.relist, reaction.plain
@@ -275,10 +268,9 @@ class Reflector:
         if self._stopping:
             return 0.0
         if self._standing.missed():
-            optional = self._options.optional
-            log = self._logger.info if optional else self._logger.warning
-            log("the type isn't served: waiting for it", optional=optional)
-            if optional or self._standing.listed:
+            log = self._logger.info if self._options.optional else self._logger.warning
+            log("the type isn't served: waiting for it")
+            if self._options.optional or self._standing.listed:
                 self._mirror.clear()
             self._ask_newest = True
         return self._backoff.after(error)
@@ -286,8 +278,7 @@ class Reflector:
     def _failed(self, error: BaseException) -> float:
         if self._stopping:
             return 0.0
-        if isinstance(error, Garbled):
-            self._intake.leave_out(Reason.MALFORMED, error=str(error))
+        self._intake.note(error)
         self._plain = False
         delay_s = self._backoff.after(error)
         reason = self._words(error)

@@ -196,7 +196,8 @@ class WorkQueue(Generic[Key]):
         elif at < item.at:
             item.at, item.order = at, self._next_order()
             heapq.heappush(self._due_heap, (at, item.order, key))
-            self._due_heap = self._without_void(self._due_heap)
+            if self._is_long(self._due_heap):
+                self._due_heap = self._without_void(self._due_heap)
             self._ready.notify()
 
     def _merge(self, key: Key, item: _Item, causes: tuple[Cause, ...], priority: int) -> None:
@@ -222,7 +223,8 @@ class WorkQueue(Generic[Key]):
 
     def _offer(self, key: Key, item: _Item) -> None:
         heapq.heappush(self._ready_heap, (-item.priority, item.order, key))
-        self._ready_heap = self._without_void(self._ready_heap)
+        if self._is_long(self._ready_heap):
+            self._ready_heap = self._without_void(self._ready_heap)
         self._ready.notify()
 
     def _promote(self) -> None:
@@ -246,7 +248,7 @@ class WorkQueue(Generic[Key]):
         while self._ready_heap and self._is_void(self._ready_heap[0]):
             heapq.heappop(self._ready_heap)
         now = self._processing[key] = self._clock.monotonic()
-        if self._ready_heap or self._due_heap:
+        if self._due_heap:
             # This thread may have been the only one that knew the next due time: let another one look.
             self._ready.notify()
         if self._metrics is not None:
@@ -271,10 +273,11 @@ class WorkQueue(Generic[Key]):
         item = self._items.get(entry[2])
         return item is None or item.order != entry[1]
 
+    def _is_long(self, heap: list[tuple[float, int, Key]]) -> bool:
+        """Whether most of `heap` is void."""
+        return len(heap) > 2 * len(self._items) + 64
+
     def _without_void(self, heap: list[tuple[float, int, Key]]) -> list[tuple[float, int, Key]]:
-        """`heap`, freed of its void entries when they are most of it."""
-        if len(heap) <= 2 * len(self._items) + 64:
-            return heap
         kept = [entry for entry in heap if not self._is_void(entry)]
         heapq.heapify(kept)
         return kept

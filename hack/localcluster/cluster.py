@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ from hack.apparatus import Apparatus, write_kubeconfig
 from hack.localcluster.apiserver.server import ApiServer
 from hack.localcluster.controllers.manager import SimulatedControllers
 from hack.localcluster.kubelet.container import Pace
+from hack.localcluster.kubelet.outside import OutsideServer
 from hack.localcluster.kubelet.processes import Launcher, ServerKind
 from hack.localcluster.pod_network import AddressPool, PodNetwork, random_networks
 from hack.localcluster.simulation import Simulation
@@ -21,7 +23,8 @@ class LocalCluster(Apparatus):
 
     `directory` gets the kubeconfig, and in `data_dir` the claims' folders (`volumes/`), the pods' and their logs.
     Without `dfs_binary` (or where namespaces can't be made) a double stands for the DittoFS server: `server_kind`
-    says which. With `simulate=False` there is only the API server.
+    says which; `outside` is all that the real server reaches beyond its pod. With `simulate=False` there is only the
+    API server.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class LocalCluster(Apparatus):
         directory: Path,
         *,
         dfs_binary: Path | None = None,
+        outside: Sequence[OutsideServer] = (),
         simulate: bool = True,
         watch_window: int = 1000,
         bookmark_interval_s: float = 5.0,
@@ -44,7 +48,7 @@ class LocalCluster(Apparatus):
         service_network, pod_network = random_networks(self._random)
         self._service_addresses = AddressPool(service_network)
         self._pod_network = PodNetwork(AddressPool(pod_network))
-        self._launcher = Launcher(dfs_binary)
+        self._launcher = Launcher(dfs_binary, outside=outside)
         self._watch_window = watch_window
         self._bookmark_interval_s = bookmark_interval_s
         self._url = ""

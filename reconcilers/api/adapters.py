@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from informers.view import thaw
 from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Port
+from reconcilers.api.pod import FreeForm
 from reconcilers.api.schema import Rule, atomic_list, validated
 
 _LOAD_BALANCER_ONLY = tuple(
@@ -69,6 +71,32 @@ _CLIENT_CA_NEEDS_CLIENT = Rule(
 
 #: The name of a Secret, or empty.
 SecretName = Annotated[str, StringConstraints(max_length=253, pattern=f"^({DNS_SUBDOMAIN[1:-1]})?$")]
+
+
+#: Settings that the server takes and checks but never stores: they would be sent for ever.
+_NEVER_STORED = ("v4_max_connections_per_session", "v4_max_minor_version", "v4_min_minor_version")
+
+#: Settings of the NFS listener, by the server's names.
+NfsSettings = Annotated[
+    dict[str, Any],
+    BeforeValidator(thaw),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {
+                name: {"type": "integer", "minimum": 0, "description": "Not stored by the server: refused here."}
+                for name in _NEVER_STORED
+            },
+            **validated(
+                Rule(
+                    " && ".join(f"!has(self.{name})" for name in _NEVER_STORED),
+                    f"the server takes {', '.join(_NEVER_STORED)} but never stores them: remove them",
+                )
+            ),
+        }
+    ),
+]
 
 
 class ServiceType(StrEnum):
@@ -141,6 +169,13 @@ class NfsAdapter(ApiModel):
     enabled: Annotated[bool, Field(description="Whether clients can use NFS.")] = True
     port: Annotated[Port, Field(description="TCP port of the Service; inside the pod it is 12049.")] = 2049
     service: Annotated[Service, Field(description="The Service `<name>-nfs`.")] = Service()
+    settings: Annotated[
+        NfsSettings,
+        Field(
+            description="Settings of the server's NFS listener by its own names, such as lease_time: 60. Changed live, "
+            "those of the portmapper and UDP when the listener next starts; one that is removed here stays as it is."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class SmbAdapter(ApiModel):
@@ -149,6 +184,13 @@ class SmbAdapter(ApiModel):
     enabled: Annotated[bool, Field(description="Whether clients can use SMB.")] = False
     port: Annotated[Port, Field(description="TCP port of the Service; inside the pod it is 12445.")] = 445
     service: Annotated[Service, Field(description="The Service `<name>-smb`.")] = Service()
+    settings: Annotated[
+        FreeForm,
+        Field(
+            description="Settings of the server's SMB listener by its own names, such as signing: required. Changed "
+            "live; one that is removed here stays as it is."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class ApiTls(ApiModel):

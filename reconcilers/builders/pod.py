@@ -137,6 +137,8 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "livenessProbe": _probe(instance, "/health", period_s=10, failures=6),
         "readinessProbe": _probe(instance, "/health/ready", period_s=5, failures=3),
         "securityContext": _container_security(spec.pod),
+        # The server writes no message of its own: the end of its log says why it ended.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(instance, inputs),
     }
     resources = spec.resources.manifest()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from informers.clock import Clock
 from informers.resource import ObjectKey
 from reconcilers.api.accounts import User
 from reconcilers.api.dittofs import DittoFS
@@ -22,6 +21,7 @@ from reconcilers.dittofs.account_plan import (
     fields_of,
     plan,
 )
+from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import check_password
 from reconcilers.dittofs.secret_reader import SecretReader, SecretValue
@@ -30,32 +30,26 @@ from reconcilers.server.errors import ServerRefused
 from reconcilers.server.session import ServerSession
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What was found on one start of one server."""
 
     started_at: str
-    #: What was declared when all was last right, and when that was.
-    settled: bytes = b""
-    settled_at: float = 0.0
     #: By user, the digest of the password that was proven.
     passwords: dict[str, bytes] = field(default_factory=dict)
 
 
 class Accounts:
-    """Looks after users and groups. Safe for many threads, for different instances.
+    """Looks after users and groups. Safe for many threads, for different instances."""
 
-    `interval_s`: how often what somebody else changed is looked for.
-    """
-
-    def __init__(self, *, reader: SecretReader, clock: Clock, interval_s: float) -> None:
+    def __init__(self, *, reader: SecretReader, poll: DeepPoll) -> None:
         self._reader = reader
-        self._clock = clock
-        self._interval_s = interval_s
+        self._poll = poll
         self._known: dict[str, _Known] = {}
 
     def forget(self, uid: str) -> None:
         """Drop what was remembered of an instance that is gone."""
+        self._poll.forget(uid)
         self._known.pop(uid, None)
 
     def settle(self, instance: DittoFS, session: ServerSession, started_at: str, report: Report) -> None:
@@ -66,20 +60,23 @@ class Accounts:
         spec = instance.spec
         if not spec.users and not spec.groups:
             return
-        known = self._known.get(instance.metadata.uid)
+        uid = instance.metadata.uid
+        known = self._known.get(uid)
         if known is None or known.started_at != started_at:
-            known = self._known[instance.metadata.uid] = _Known(started_at)
+            known = self._known[uid] = _Known(started_at)
         passwords = self._passwords(instance, report)
         declared = _digest(instance, passwords)
-        now = self._clock.monotonic()
-        if known.settled == declared and now < known.settled_at + self._interval_s:
+        if not self._poll.is_due(uid, started_at=started_at, declared=declared):
             return
         problems = len(report.account_problems)
         for step in plan(spec.groups, spec.users, group_rows=session.groups(), user_rows=session.users()):
             self._do(step, instance, session, known, passwords, report)
         for user in spec.users:
             self._prove(user, instance, session, known, passwords, report)
-        known.settled, known.settled_at = (declared, now) if len(report.account_problems) == problems else (b"", now)
+        if len(report.account_problems) == problems:
+            self._poll.settle(uid, started_at=started_at, declared=declared)
+        else:
+            self._poll.forget(uid)
 
     def _passwords(self, instance: DittoFS, report: Report) -> dict[str, SecretValue]:
         found = {}

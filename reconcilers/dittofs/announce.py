@@ -52,6 +52,9 @@ _SERVER_TROUBLE = frozenset({"ServerUnreachable", "ServerRefused", "ServerUnheal
 
 
 def _worrying(assessment: Assessment) -> Iterator[Condition]:
+    database = assessment[DittoFSCondition.DATABASE_READY]
+    if not database.holds:
+        yield database
     config = assessment[DittoFSCondition.CONFIG_READY]
     if not config.holds:
         yield config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any
 
@@ -45,6 +45,8 @@ class PodFacts:
     waiting_message: str = ""
     #: With what the container ended the last time; None: it has not ended yet.
     exit_code: int | None = None
+    #: The end of its log then, as far as the kubelet kept it.
+    last_words: str = field(default="", repr=False)
     restarts: int = 0
     image: str = ""
     image_id: str = ""
@@ -123,6 +125,7 @@ def pod_facts(pod: View | None) -> PodFacts | None:
     metadata, status = pod["metadata"], pod.get("status") or {}
     container = _container_status(status)
     waiting = (container.get("state") or {}).get("waiting") or {}
+    ended = _last_end(container)
     return PodFacts(
         name=str(metadata["name"]),
         ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ()),
@@ -130,7 +133,8 @@ def pod_facts(pod: View | None) -> PodFacts | None:
         revision=str((metadata.get("labels") or {}).get(REVISION_LABEL) or ""),
         waiting_reason=str(waiting.get("reason") or ""),
         waiting_message=str(waiting.get("message") or ""),
-        exit_code=_exit_code(container),
+        exit_code=None if ended is None else int(ended.get("exitCode") or 0),
+        last_words="" if ended is None else str(ended.get("message") or ""),
         restarts=int(container.get("restartCount") or 0),
         image=str(container.get("image") or ""),
         image_id=str(container.get("imageID") or ""),
@@ -145,9 +149,9 @@ def _container_status(status: View) -> Mapping[str, Any]:
     return {}
 
 
-def _exit_code(container: Mapping[str, Any]) -> int | None:
+def _last_end(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for state in (container.get("state") or {}, container.get("lastState") or {}):
-        terminated = state.get("terminated")
+        terminated: Mapping[str, Any] | None = state.get("terminated")
         if terminated is not None:
-            return int(terminated.get("exitCode") or 0)
+            return terminated
     return None

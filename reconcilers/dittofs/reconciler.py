@@ -27,8 +27,10 @@ from reconcilers.builders.children import wanted_children
 from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.services import adapter_parts
 from reconcilers.dittofs.accounts import Accounts
+from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
+from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
 from reconcilers.dittofs.observe import endpoint
@@ -61,7 +63,7 @@ _log = structlog.get_logger(__name__)
 class DittoFSReconciler:
     """Reconciles DittoFS objects.
 
-    `poll_interval_s`: how often a server is asked how it is, `deep_poll_interval_s`: about its accounts;
+    `poll_interval_s`: how often a server is asked how it is, `deep_poll_interval_s`: about accounts and settings;
     `operator_namespace`: where the operator runs, empty when that is outside of the cluster.
     """
 
@@ -95,7 +97,8 @@ class DittoFSReconciler:
             credentials=credentials,
             keeper=keeper,
             remote_stores=RemoteStores(objects=client),
-            accounts=Accounts(reader=reader, clock=clock, interval_s=deep_poll_interval_s),
+            accounts=Accounts(reader=reader, poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
+            adapter_settings=AdapterSettings(poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
         )
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
         self._lock = threading.Lock()

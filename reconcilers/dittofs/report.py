@@ -35,6 +35,8 @@ class Report:
     failures: list[str] = field(default_factory=list)
     #: Steps that somebody else's write came in between: they only have to be done again.
     stale: list[str] = field(default_factory=list)
+    #: Settings of adapters that the server does not take.
+    setting_problems: list[str] = field(default_factory=list)
     #: Users and groups that the server can't have as declared.
     account_problems: list[str] = field(default_factory=list)
     #: Keys of configOverrides that the server passes over in silence.

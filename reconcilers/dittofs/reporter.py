@@ -22,6 +22,7 @@ from reconcilers.dittofs.bucket import BucketFacts, bucket_facts
 from reconcilers.dittofs.caches import BY_BUCKET, DittoFSCaches, bucket
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
+from reconcilers.dittofs.last_words import as_the_server_found_it
 from reconcilers.dittofs.observe import running_version, unloaded_shares
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
@@ -115,6 +116,7 @@ class Reporter:
     def _observe(self, subject: Subject, report: Report, server: ServerFacts, database: DatabaseFacts) -> Observed:
         instance, before = subject.instance, self._status.last(subject.view)
         key = child_key(instance, names.stateful_set(instance.metadata.name))
+        pod = cached_pod(self._caches, instance)
         ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
         return Observed(
             replicas=instance.spec.replicas,
@@ -122,6 +124,7 @@ class Reporter:
             suspended=instance.spec.suspend,
             was_running=ran,
             config_problem=report.config_problem,
+            setting_problems=tuple(report.setting_problems),
             account_problems=tuple(report.account_problems),
             unknown_settings=tuple(report.unknown_settings),
             conflicts=tuple(report.conflicts),
@@ -129,9 +132,9 @@ class Reporter:
             leftovers=tuple(report.leaving),
             failures=tuple(report.failures),
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
-            pod=cached_pod(self._caches, instance),
+            pod=pod,
             server=server,
-            database=database,
+            database=as_the_server_found_it(database, pod),
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
             badger=instance.spec.metadata.type is MetadataType.BADGER,

@@ -16,6 +16,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import SECRET
 from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
+from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
@@ -77,6 +78,7 @@ class ServerSettings:
         keeper: SecretKeeper,
         accounts: Accounts,
         remote_stores: RemoteStores,
+        adapter_settings: AdapterSettings,
     ) -> None:
         self._client = client
         self._sessions = sessions
@@ -84,6 +86,7 @@ class ServerSettings:
         self._keeper = keeper
         self._accounts = accounts
         self._remote_stores = remote_stores
+        self._adapter_settings = adapter_settings
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -99,6 +102,7 @@ class ServerSettings:
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
+        self._adapter_settings.forget(uid)
 
     def look(
         self,
@@ -157,6 +161,7 @@ class ServerSettings:
         if visit.change and visit.remote is not None:
             self._remote_stores.settle(visit.instance, session, health.started_at, visit.remote, visit.report)
         if visit.change:
+            self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
             self._accounts.settle(visit.instance, session, health.started_at, visit.report)
         return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
 

@@ -42,6 +42,8 @@ class Observed:
     was_running: bool = False
     #: What keeps the pod from its wanted configuration; None: nothing.
     config_problem: Problem | None = None
+    #: Settings of adapters that the server does not take, each with the reason.
+    setting_problems: tuple[str, ...] = ()
     #: Users and groups that the server can't have as declared, each with the reason.
     account_problems: tuple[str, ...] = ()
     #: Keys of configOverrides that the server passes over in silence.
@@ -262,6 +264,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
         ("Contested", _contested(observed)),
+        ("SettingsNotApplied", "; ".join(observed.setting_problems[:NAMES_SHOWN])),
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),

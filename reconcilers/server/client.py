@@ -12,7 +12,7 @@ from typing import Any
 from reconcilers.server.account_calls import AccountCalls
 from reconcilers.server.calls import API, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
-from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, ShareNfsConfig, Store
+from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, ShareNfsConfig, Store, json_object
 
 
 class ServerClient(AccountCalls):
@@ -55,6 +55,15 @@ class ServerClient(AccountCalls):
         except ServerUnreachable:
             return self.adapter(adapter_type)
         return Adapter.parse(answer)
+
+    def adapter_settings(self, adapter_type: str) -> dict[str, Any]:
+        """The settings of a listener, by the server's names."""
+        return dict(json_object(self._caller.call("GET", path_of("adapters", adapter_type, "settings")), "settings"))
+
+    def patch_adapter_settings(self, adapter_type: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Change some settings; gives all as they are then, since the server takes some without storing them."""
+        answer = self._caller.call("PATCH", path_of("adapters", adapter_type, "settings"), settings)
+        return dict(json_object(answer, "settings"))
 
     def metadata_store(self, name: str) -> Store | None:
         """The metadata store with this name or id, None when there is none."""

@@ -50,7 +50,7 @@ class Health:
     @classmethod
     def parse(cls, data: object) -> Health:
         """From the health envelope."""
-        envelope = _object(data, "health")
+        envelope = json_object(data, "health")
         details = envelope.get("data")
         details = details if isinstance(details, Mapping) else {}
         return cls(
@@ -68,7 +68,7 @@ class GroupRow:
     @classmethod
     def parse(cls, data: object) -> GroupRow:
         """From a group row."""
-        row = _object(data, "group")
+        row = json_object(data, "group")
         return cls(_required(row, "name", "group"), _number(row, "gid"))
 
 
@@ -87,7 +87,7 @@ class UserRow:
     @classmethod
     def parse(cls, data: object) -> UserRow:
         """From a user row."""
-        row = _object(data, "user")
+        row = json_object(data, "user")
         groups = row.get("groups")
         return cls(
             name=_required(row, "username", "user"),
@@ -113,7 +113,7 @@ class Adapter:
     @classmethod
     def parse(cls, data: object) -> Adapter:
         """From an adapter row."""
-        row = _object(data, "adapter")
+        row = json_object(data, "adapter")
         return cls(
             type=_required(row, "type", "adapter"),
             enabled=bool(row.get("enabled")),
@@ -140,7 +140,7 @@ class Store:
     @classmethod
     def parse(cls, data: object) -> Store:
         """From a store row, of metadata or of blocks."""
-        row = _object(data, "store")
+        row = json_object(data, "store")
         config = row.get("config")
         return cls(
             id=_required(row, "id", "store"),
@@ -174,7 +174,7 @@ class Share:
     @classmethod
     def parse(cls, data: object) -> Share:
         """From a share row."""
-        row = _object(data, "share")
+        row = json_object(data, "share")
         return cls(
             id=_required(row, "id", "share"),
             name=_required(row, "name", "share"),
@@ -198,7 +198,7 @@ class ShareNfsConfig:
     @classmethod
     def parse(cls, data: object) -> ShareNfsConfig:
         """From the NFS options of a share."""
-        return cls(_text(_object(data, "NFS options"), "squash"))
+        return cls(_text(json_object(data, "NFS options"), "squash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class Tokens:
     @classmethod
     def parse(cls, data: object) -> Tokens:
         """From the answer to a login or refresh."""
-        row = _object(data, "login")
+        row = json_object(data, "login")
         return cls(
             access=_required(row, "access_token", "login"),
             refresh=_text(row, "refresh_token"),
@@ -220,7 +220,8 @@ class Tokens:
         )
 
 
-def _object(data: object, what: str) -> Mapping[str, Any]:
+def json_object(data: object, what: str) -> Mapping[str, Any]:
+    """`data` as a JSON object that is to be a `what`. Raises ServerUnreachable when it is none."""
     if not isinstance(data, Mapping):
         raise ServerUnreachable(f"the answer is no {what}: is it a DittoFS server of a known version?")
     return data

@@ -48,7 +48,12 @@ class Behaviour:
 
 def load() -> Mapping[str, tuple[Behaviour, ...]]:
     """All rows by file."""
-    return {part: _read(_HERE / f"{part}.yaml") for part in PARTS}
+    return {file.stem: _read(file) for file in files()}
+
+
+def files() -> tuple[Path, ...]:
+    """Where the rows are, in the order of their numbers."""
+    return tuple(_HERE / f"{part}.yaml" for part in PARTS)
 
 
 def shown_by() -> dict[str, list[str]]:

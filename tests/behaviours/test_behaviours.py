@@ -16,6 +16,12 @@ def test_there_are_122_known_behaviours_and_seven_that_nobody_tests() -> None:
     assert [row.number for row in ROWS] == [f"T{number}" for number in (*range(1, 123), *"abcdefg")]
 
 
+@pytest.mark.parametrize("field", ["number", "behaviour", "known_from", "reason"])
+def test_no_row_has_a_field_twice(field: str) -> None:
+    written = sum(file.read_text().count(f" {field}: ") for file in behaviour.files())
+    assert written == sum(bool(getattr(row, field)) for row in ROWS)
+
+
 def test_no_test_carries_a_number_that_no_row_has() -> None:
     assert SHOWN.keys() - {row.number for row in ROWS} == set()
 

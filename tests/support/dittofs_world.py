@@ -103,12 +103,15 @@ class CountingClient(Client):
     """The real client over a `CountingExchange`."""
 
     def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration, user_agent="operator")
+        self._exchange.close()
         self._exchange = exchange = CountingExchange(configuration)
         self.requests, self.refused = exchange.requests, exchange.refused
 
 
 class World:
     def __init__(self, server: ApiServer, directory: Path, clock: FakeClock) -> None:
+        self.url = server.url
         configuration = Configuration(host=server.url)
         configuration.api_key["authorization"] = "Bearer token"
         self.clock = clock

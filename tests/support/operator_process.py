@@ -24,7 +24,7 @@ from tests.support.installation import MANIFESTS
 from tests.support.place import Place, PlaceName
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "dittofs-operator"
-START_S = 20.0
+START_S = 40.0
 STOP_S = 20.0
 
 

@@ -24,19 +24,20 @@ def dfs_or_skip(*, in_a_sandbox: bool = True) -> Path:
     """
     binary = find_dfs()
     if binary is None:
-        _give_up("no dfs binary: run `make dfs`, set DITTOFS_DFS_BINARY, or put dfs on the path")
+        give_up("no dfs binary: run `make dfs`, set DITTOFS_DFS_BINARY, or put dfs on the path")
     if in_a_sandbox and not support().possible:
-        _give_up(f"no namespaces on this machine: {support().reason}")
+        give_up(f"no namespaces on this machine: {support().reason}")
     return binary
 
 
 def nfs_client_or_skip() -> None:
     """Skip the test, with the reason, where the programs of the NFS client are missing."""
     if missing := [program for program in _NFS_CLIENT if shutil.which(program) is None]:
-        _give_up(f"no {', '.join(missing)}: install libnfs-utils")
+        give_up(f"no {', '.join(missing)}: install libnfs-utils")
 
 
-def _give_up(reason: str) -> NoReturn:
+def give_up(reason: str) -> NoReturn:
+    """Skip the test for `reason`, or fail it where real counterparts are required."""
     if os.environ.get(REQUIRE_VARIABLE) == "1":
         pytest.fail(f"{REQUIRE_VARIABLE}=1, but {reason}", pytrace=False)
     pytest.skip(reason)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from hack.localcluster.double import accounts, adapters, shares, stores, users
+from hack.localcluster.double import accounts, adapter_settings, adapters, shares, stores, users
 from hack.localcluster.double.answers import Answer
 from hack.localcluster.double.request import Request
 
@@ -60,6 +60,8 @@ ROUTES = (
     _route("GET", f"{_API}/adapters/{{name}}", adapters.get),
     _route("PUT", f"{_API}/adapters/{{name}}", adapters.update),
     _route("GET", f"{_API}/adapters/{{name}}/status", adapters.status),
+    _route("GET", f"{_API}/adapters/{{name}}/settings", adapter_settings.get),
+    _route("PATCH", f"{_API}/adapters/{{name}}/settings", adapter_settings.patch),
     _route("GET", _METADATA, stores.list_stores),
     _route("POST", _METADATA, stores.create_metadata),
     _route("GET", f"{_METADATA}/{{name}}", stores.get),

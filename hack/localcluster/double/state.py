@@ -52,6 +52,7 @@ class State:
         self.tables: dict[str, dict[str, Row]] = {
             "users": {},
             "groups": {},
+            "settings": {},
             "adapters": {},
             "metadata": {},
             "local": {},

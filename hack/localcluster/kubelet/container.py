@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from hack.localcluster.kubelet import probes
@@ -25,6 +26,9 @@ class Pace:
     eager_probe_s: float = 0.2
 
 
+_MESSAGE_BYTES, _MESSAGE_LINES = 2048, 80
+
+
 class StartRefused(Exception):
     """A container can't be started now; the waiting reason, and the message for people."""
 
@@ -41,8 +45,8 @@ Record = Callable[[str, str, str], None]
 class Container:
     """The state of one container; all times are of the monotonic clock unless they are datetimes."""
 
-    def __init__(self, spec: View, *, grace_s: float, pace: Pace, record: Record) -> None:
-        """`grace_s` is how long a run that failed its probes may take to end."""
+    def __init__(self, spec: View, *, grace_s: float, pace: Pace, record: Record, log: Path) -> None:
+        """`grace_s` is how long a run that failed its probes may take to end; all runs write to `log`."""
         self.spec = spec
         self.name: str = spec["name"]
         self.process: Process | None = None
@@ -54,6 +58,8 @@ class Container:
         self.ended = False
         self._pace = pace
         self._record = record
+        self._log = log
+        self._log_before = 0
         self._started_at: datetime | None = None
         self._started_monotonic = 0.0
         self._not_before = 0.0
@@ -115,6 +121,7 @@ class Container:
     def _start(self, *, now: float, wall: datetime, start: Callable[[], Process]) -> float | None:
         try:
             _check_image(self.spec["image"])
+            self._log_before = self._log.stat().st_size if self._log.exists() else 0
             self.process = start()
         except StartRefused as refused:
             if self.waiting != (refused.reason, refused.message):
@@ -158,6 +165,13 @@ class Container:
         dues = [self._series[kind].due for kind in kinds if kind in self._series]
         return min(dues, default=None)
 
+    def _message(self, code: int) -> dict[str, str]:
+        """What a run that failed has to say, if its spec wants to hear it."""
+        if code == 0 or self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+            return {}
+        words = _last_words(self._log, self._log_before)
+        return {"message": words} if words else {}
+
     def _settle(self) -> None:
         """Derive started and ready from the probes; a container without one is what it would say."""
 
@@ -178,6 +192,7 @@ class Container:
             "reason": "Completed" if code == 0 else "Error",
             "startedAt": _wire(self._started_at),
             "finishedAt": _wire(wall),
+            **self._message(code),
         }
         if not restarts:
             self.ended = True
@@ -193,6 +208,14 @@ class Container:
             self._record("Warning", "BackOff", words.capitalize())
         doubled = self._backoff_s * 2 or self._pace.restart_backoff_initial_s
         self._backoff_s = min(doubled, self._pace.restart_backoff_max_s)
+
+
+def _last_words(log: Path, begin: int) -> str:
+    """The end of what stands in `log` from `begin` on, as much as a real kubelet takes."""
+    if not log.exists():
+        return ""
+    text = log.read_bytes()[begin:][-_MESSAGE_BYTES:].decode(errors="replace")
+    return "\n".join(text.splitlines()[-_MESSAGE_LINES:])
 
 
 def _check_image(image: str) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from hack.localcluster.double import DoubleServer, StartFailed
 from hack.localcluster.kubelet.environment import expand
 from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, DITTOFS_BINARY, is_dittofs
+from hack.localcluster.kubelet.outside import OutsideServer
 from hack.localcluster.kubelet.sandbox import Mount, Sandbox, SandboxPlan, support
 from hack.localcluster.pod_network import LocalRoute, Route, SandboxRoute
 from informers.resource import View
@@ -67,10 +68,14 @@ class ServerKind:
 
 
 class Launcher:
-    """Starts containers with what this machine has. Raises FileNotFoundError for a `dfs_binary` that isn't there."""
+    """Starts containers with what this machine has. Raises FileNotFoundError for a `dfs_binary` that isn't there.
 
-    def __init__(self, dfs_binary: Path | None) -> None:
+    `outside`: what the real server reaches beyond its pod.
+    """
+
+    def __init__(self, dfs_binary: Path | None, *, outside: Sequence[OutsideServer] = ()) -> None:
         self._binary = dfs_binary
+        self._outside = outside
         if dfs_binary is not None and not dfs_binary.is_file():
             raise FileNotFoundError(f"there is no dfs binary at {dfs_binary}")
         if dfs_binary is None:
@@ -87,11 +92,11 @@ class Launcher:
             return _Stand(ends=launch.pod["spec"].get("restartPolicy", "Always") != "Always")
         if self._binary is None:
             return _Double(launch)
-        return _Real(launch, self._binary)
+        return _Real(launch, self._binary, self._outside)
 
 
 class _Real:
-    def __init__(self, launch: Launch, binary: Path) -> None:
+    def __init__(self, launch: Launch, binary: Path, outside: Sequence[OutsideServer]) -> None:
         security = {
             **(launch.pod["spec"].get("securityContext") or {}),
             **(launch.container.get("securityContext") or {}),
@@ -106,6 +111,7 @@ class _Real:
             group=security.get("runAsGroup") or security.get("runAsUser") or _DEFAULT_USER,
             working_directory=launch.container.get("workingDir") or "/app",
             read_only_root=bool(security.get("readOnlyRootFilesystem")),
+            outside=outside,
         )
         with launch.log.open("ab") as log:
             self._sandbox = Sandbox(plan, root=launch.folder / "root", log=log, on_exit=launch.on_exit)

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from hack.localcluster.kubelet.outside import OutsideServer, WayOut, addresses
+
 _INIT = Path(__file__).with_name("sandbox_init.py")
 _PROBE_TIMEOUT_S = 10.0
 _KILL_TIMEOUT_S = 10.0
@@ -49,6 +51,8 @@ class SandboxPlan:
     home: str = "/app"
     working_directory: str = "/app"
     read_only_root: bool = False
+    #: All that it reaches beyond itself.
+    outside: Sequence[OutsideServer] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Sandbox:
         root.mkdir(parents=True, exist_ok=True)
         # An abstract name: no path that may be too long, nothing to clean up.
         self._name = f"\0dittofs-local-cluster-{secrets.token_hex(16)}"
+        self._way_out = WayOut(plan.outside) if plan.outside else None
+        channel = self._way_out.channel if self._way_out else None
         # The plan holds the values of Secrets: in memory, and not among the arguments that `ps` shows to everybody. The
         # folder stands there so that one can see whose process it is.
         with (
@@ -94,7 +100,7 @@ class Sandbox:
         ):
             listener.bind(self._name)
             listener.listen(128)
-            told.write(_to_json(plan, root, listener.fileno()))
+            told.write(_to_json(plan, root, listener.fileno(), channel))
             told.flush()
             told.seek(0)
             self._process = subprocess.Popen(
@@ -105,10 +111,12 @@ class Sandbox:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                pass_fds=[listener.fileno(), told.fileno()],
+                pass_fds=[listener.fileno(), told.fileno(), *([] if channel is None else [channel])],
                 env={},
                 start_new_session=True,
             )
+        if self._way_out:
+            self._way_out.start()
         self._order_lock = threading.Lock()
         self._waiter = threading.Thread(target=self._wait, args=(on_exit,), name="sandbox-waiter", daemon=True)
         self._waiter.start()
@@ -157,6 +165,8 @@ class Sandbox:
 
     def _wait(self, on_exit: Callable[[], None]) -> None:
         self._process.wait()
+        if self._way_out:
+            self._way_out.join()
         on_exit()
 
 
@@ -166,7 +176,7 @@ def _unshare(user: int, group: int) -> list[str]:
     return ["unshare", *ids, "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--"]
 
 
-def _to_json(plan: SandboxPlan, root: Path, listener: int) -> bytes:
+def _to_json(plan: SandboxPlan, root: Path, listener: int, channel: int | None) -> bytes:
     mounts = [{"source": os.fspath(m.source), "path": m.path, "readOnly": m.read_only} for m in plan.mounts]
     return json.dumps(
         {
@@ -182,5 +192,8 @@ def _to_json(plan: SandboxPlan, root: Path, listener: int) -> bytes:
             "workingDirectory": plan.working_directory,
             "readOnlyRoot": plan.read_only_root,
             "listener": listener,
+            "channel": channel,
+            "hosts": addresses(plan.outside),
+            "outside": [[server.host, server.port] for server in plan.outside],
         }
     ).encode()

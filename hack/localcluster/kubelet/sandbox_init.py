@@ -40,20 +40,36 @@ def main() -> None:
     """Read the plan, build the root, start the process, serve until it ends."""
     with os.fdopen(int(sys.argv[1]), "rb") as told:
         plan = json.load(told)
-    _bring_up_loopback(plan["address"])
+    _bring_up_loopback([plan["address"], *plan["hosts"].values()])
+    _lead_out(plan)
     _build_root(plan)
     child = _start(plan)
     os._exit(asyncio.run(_serve(plan, child)))
 
 
-def _bring_up_loopback(address: str) -> None:
-    """Bring it up, and give it the pod's address."""
+def _bring_up_loopback(addresses: list[str]) -> None:
+    """Bring it up, and give it these addresses, of which the first is the pod's."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         name = struct.pack("16sH", b"lo", 0)
         (flags,) = struct.unpack_from("H", fcntl.ioctl(handle, _SIOCGIFFLAGS, name), 16)
         fcntl.ioctl(handle, _SIOCSIFFLAGS, struct.pack("16sH", b"lo", flags | _IFF_UP))
-        pod = struct.pack("16sHH4s8x", b"lo:pod", socket.AF_INET, 0, socket.inet_aton(address))
-        fcntl.ioctl(handle, _SIOCSIFADDR, pod)
+        for number, address in enumerate(addresses):
+            label = f"lo:{number}".encode()
+            fcntl.ioctl(
+                handle, _SIOCSIFADDR, struct.pack("16sHH4s8x", label, socket.AF_INET, 0, socket.inet_aton(address))
+            )
+
+
+def _lead_out(plan: dict[str, Any]) -> None:
+    """Listen where the servers outside are to be found, and let the cluster answer there."""
+    if plan["channel"] is None:
+        return
+    listeners = [socket.create_server((plan["hosts"][host], port), backlog=128) for host, port in plan["outside"]]
+    # The channel itself stays open as long as this process: its end tells the cluster.
+    with socket.socket(fileno=os.dup(plan["channel"])) as channel:
+        socket.send_fds(channel, [b"L"], [listener.fileno() for listener in listeners])
+    for listener in listeners:
+        listener.close()
 
 
 def _build_root(plan: dict[str, Any]) -> None:
@@ -80,7 +96,8 @@ def _build_root(plan: dict[str, Any]) -> None:
     user, group, home = plan["user"], plan["group"], plan["home"]
     (root / "etc/passwd").write_text(f"root:x:0:0:root:/root:/\ndittofs:x:{user}:{group}:container:{home}:/\n")
     (root / "etc/group").write_text(f"root:x:0:\ndittofs:x:{group}:\n")
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{plan['address']} {plan['hostname']}\n")
+    hosts = {"localhost": "127.0.0.1", plan["hostname"]: plan["address"], **plan["hosts"]}
+    (root / "etc/hosts").write_text("".join(f"{address} {name}\n" for name, address in hosts.items()))
     (root / "etc/hostname").write_text(f"{plan['hostname']}\n")
     for mount in plan["mounts"]:
         _bind(Path(mount["source"]), root, mount["path"], read_only=mount["readOnly"])
@@ -138,7 +155,9 @@ async def _serve(plan: dict[str, Any], child: int) -> int:
     reap()
 
     async def let_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _forward(plan["address"], reader, writer)
+        # At the end callers are cut off, of which asyncio would complain in the container's log.
+        with contextlib.suppress(asyncio.CancelledError):
+            await _forward(plan["address"], reader, writer)
 
     listener = socket.socket(fileno=plan["listener"])
     async with await asyncio.start_unix_server(let_in, sock=listener):

@@ -176,10 +176,18 @@ class PodWorker:
                 values = environment(container.spec, self._pod, lookup, pod_address=self._address)
             except (ReferenceMissing, VolumeUnavailable) as error:
                 raise StartRefused("CreateContainerConfigError", str(error)) from error
-            log = self._around.logs_folder / f"{self.key.namespace}_{self.key.name}_{container.name}.log"
             folder = self._folder / "containers" / container.name
             return self._around.launcher.start(
-                Launch(container.spec, self._pod, values, mounts, self._address, folder, log, self.wake)
+                Launch(
+                    container.spec,
+                    self._pod,
+                    values,
+                    mounts,
+                    self._address,
+                    folder,
+                    self._log(container.name),
+                    self.wake,
+                )
             )
 
         return start
@@ -274,7 +282,13 @@ class PodWorker:
     def _containers(self, field: str) -> list[Container]:
         grace_s, pace = self._grace_s(gone=True), self._around.pace
         specs = self._pod["spec"].get(field) or ()
-        return [Container(spec, grace_s=grace_s, pace=pace, record=self._record) for spec in specs]
+        return [
+            Container(spec, grace_s=grace_s, pace=pace, record=self._record, log=self._log(spec["name"]))
+            for spec in specs
+        ]
+
+    def _log(self, container: str) -> Path:
+        return self._around.logs_folder / f"{self.key.namespace}_{self.key.name}_{container}.log"
 
     def _clean_up(self) -> None:
         for container in (*self._init, *self._main):

@@ -90,6 +90,7 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
         {"metrics": {"port": 2049}},
         _tls(secretName=""),
+        {"adapters": {"nfs": {"settings": {"lease_time": 60, "blocked_operations": ["MKNOD"]}}}},
         _tls(secretName="a", clientCASecretName="b", clientSecretName="c"),
         _accounts(users=[_user("alice", 1001), _user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
         _s3(),
@@ -195,6 +196,10 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
         ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
         ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
+        (
+            {"adapters": {"nfs": {"settings": {"v4_max_minor_version": 1}}}},
+            "but never stores them: remove them",
+        ),
         (_tls(clientCASecretName="a", clientSecretName="b"), "tls.clientCASecretName needs tls.secretName"),
         (_tls(secretName="a", clientCASecretName="b"), "tls.clientCASecretName needs tls.clientSecretName"),
         (_tls(secretName="Not_A_Name"), "tls.secretName: Invalid value"),

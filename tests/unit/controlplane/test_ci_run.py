@@ -59,10 +59,11 @@ def test_without_go_it_is_make_test(machine: Machine) -> None:
 def test_with_go_real_counterparts_are_brought_and_required(machine: Machine) -> None:
     machine.put("go")
     machine.put("nfs-ls")
+    machine.put("pg_ctlcluster")
     assert machine.run() == (0, "", [f"{ALL}|1"])
 
 
-def test_a_missing_nfs_client_is_installed_by_root(machine: Machine) -> None:
+def test_what_is_missing_is_installed_by_root(machine: Machine) -> None:
     machine.put("go")
     machine.put("id", "#!/bin/sh\necho 0\n")
     machine.put("apt-get")
@@ -71,7 +72,8 @@ def test_a_missing_nfs_client_is_installed_by_root(machine: Machine) -> None:
     assert called[0].startswith("apt-get -qq")
     assert called[0].endswith("update|")
     assert called[1].endswith("install -y libnfs-utils|")
-    assert called[2:] == [f"{ALL}|1"]
+    assert called[3].endswith("install -y postgresql|")
+    assert called[4:] == [f"{ALL}|1"]
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])

@@ -142,6 +142,7 @@ def test_an_absent_type_is_asked_for_once_each_time_and_its_streamed_list_is_not
     for _ in range(4):
         running.pass_the_wait()
     running.sink.until("replace", (["a"], "7"))
+    assert running.sink.calls == [("replace", ([], "")), ("replace", (["a"], "7"))]
 
     assert server.seen("list") == []
 

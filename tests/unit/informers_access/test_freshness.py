@@ -28,7 +28,10 @@ def test_te_a_watch_whose_connection_died_silently_is_made_anew_and_then_gives_w
     assert len(server.seen("list")) == 1
     running.pass_the_wait()
     running.sink.until("replace", (["missed"], "5"))
+    running.pass_the_wait()
+    server.until_seen("watch", 4)
 
+    assert len(server.seen("list")) == 2, "after a list the first silence costs no other"
     assert [request.query["resourceVersion"] for request in server.seen("watch")][:2] == ["1", "1"]
 
 

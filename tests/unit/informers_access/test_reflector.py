@@ -380,8 +380,9 @@ def test_te_silence_longer_than_the_read_timeout_leads_to_a_new_watch(server: Sc
     assert len(server.seen("list")) == 1
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug in our own code"), SystemExit(1)])
 def test_an_exception_of_any_kind_leads_to_a_list_and_never_ends_the_reflector(
-    server: ScriptedServer, reflect: Reflect
+    server: ScriptedServer, reflect: Reflect, error: BaseException
 ) -> None:
     class Breaking:
         def __init__(self) -> None:
@@ -392,7 +393,7 @@ def test_an_exception_of_any_kind_leads_to_a_list_and_never_ends_the_reflector(
 
         def put(self, view: View) -> None:
             self.broken += 1
-            raise ZeroDivisionError("a bug in our own code")
+            raise error
 
     sink = Breaking()
     server.script("list", page(version="1"), page(version="2"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hack.localcluster.kubelet.container import Container, Pace, StartRefused
@@ -36,7 +37,7 @@ class FakeProcess:
 
 
 class World:
-    def __init__(self, **spec: Any) -> None:
+    def __init__(self, *, log: Path = Path("no-log"), **spec: Any) -> None:
         self.now = 1000.0
         self.processes: list[FakeProcess] = []
         self.refuse: StartRefused | None = None
@@ -46,6 +47,7 @@ class World:
             grace_s=5,
             pace=PACE,
             record=lambda *event: self.events.append(event),
+            log=log,
         )
 
     def start(self) -> Process:
@@ -91,6 +93,31 @@ def test_the_first_crash_restarts_at_once_and_the_next_ones_wait_longer_and_long
     assert waits == [10, 20, 30, 30]
     assert world.container.restart_count == 5
     assert world.container.status()["lastState"]["terminated"]["exitCode"] == 1
+
+
+def test_the_end_of_the_log_is_the_message_of_a_failure_that_asks_for_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("said by the run before\n")
+    world = World(log=log, terminationMessagePolicy="FallbackToLogsOnError")
+    world.step()
+    log.write_text(log.read_text() + "x" * 4000 + "\nError: no database\n")
+
+    world.crash()
+
+    message = world.container.status()["lastState"]["terminated"]["message"]
+    assert message.endswith("x\nError: no database")
+    assert len(message) < 2048
+    assert "before" not in message
+
+
+def test_a_container_that_does_not_ask_or_ends_well_has_no_message(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for spec, code in (({}, 1), ({"terminationMessagePolicy": "FallbackToLogsOnError"}, 0)):
+        world = World(log=log, **spec)
+        world.step()
+        log.write_text("said")
+        world.crash(code)
+        assert "message" not in world.container.status()["lastState"]["terminated"]
 
 
 def test_a_run_that_lasted_long_enough_resets_the_back_off() -> None:
