@@ -125,11 +125,7 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "phase": findings.phase.value,
         "shareID": facts.share_id,
         "adopted": facts.adopted,
-        "stores": {
-            "metadata": facts.metadata_store,
-            "local": facts.local_store,
-            **({"remote": facts.remote_store} if facts.remote_store else {}),
-        },
+        "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
         "path": share.path,
         "mount": facts.mount,
         "conditions": to_status(
