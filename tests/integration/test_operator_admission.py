@@ -111,7 +111,7 @@ REFUSED_AT_CREATION: tuple[tuple[Resource, Spec, str, str], ...] = (
 @pytest.mark.parametrize(
     ("resource", "spec", "field", "remedy"),
     REFUSED_AT_CREATION,
-    ids=[f"{resource.kind} {spec}"[:80] for resource, spec, _, _ in REFUSED_AT_CREATION],
+    ids=[f"{resource.kind} {spec}"[:160] for resource, spec, _, _ in REFUSED_AT_CREATION],
 )
 def test_a_wrong_specification_is_refused(
     world: World, resource: Resource, spec: Spec, field: str, remedy: str
@@ -144,7 +144,7 @@ REFUSED_AS_A_CHANGE: tuple[tuple[Resource, Spec, str, str], ...] = (
 @pytest.mark.parametrize(
     ("resource", "spec", "field", "remedy"),
     REFUSED_AS_A_CHANGE,
-    ids=[f"{resource.kind} {spec}"[:80] for resource, spec, _, _ in REFUSED_AS_A_CHANGE],
+    ids=[f"{resource.kind} {spec}"[:160] for resource, spec, _, _ in REFUSED_AS_A_CHANGE],
 )
 def test_a_change_of_what_is_fixed_is_refused(
     world: World, resource: Resource, spec: Spec, field: str, remedy: str
