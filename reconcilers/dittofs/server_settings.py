@@ -18,6 +18,7 @@ from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
@@ -76,6 +77,7 @@ class ServerSettings:
         credentials: CredentialsSource,
         keeper: SecretKeeper,
         accounts: Accounts,
+        remote_stores: RemoteStores,
         adapter_settings: AdapterSettings,
     ) -> None:
         self._client = client
@@ -83,6 +85,7 @@ class ServerSettings:
         self._credentials = credentials
         self._keeper = keeper
         self._accounts = accounts
+        self._remote_stores = remote_stores
         self._adapter_settings = adapter_settings
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
@@ -98,15 +101,25 @@ class ServerSettings:
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
+        self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
 
     def look(
-        self, instance: DittoFS, base_url: str, *, start: str, change_password: bool, change: bool, report: Report
+        self,
+        instance: DittoFS,
+        base_url: str,
+        *,
+        start: str,
+        change_password: bool,
+        remote: bytes | None,
+        change: bool,
+        report: Report,
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
         `start` tells one start of the server from the next. `change_password`: another admin password is wanted than
-        the one in force. Raises a `ClientError` when a Secret can't be read or written.
+        the one in force; `remote`: what the rows of remote stores depend on. Raises a `ClientError` when a Secret
+        can't be read or written.
         """
         try:
             credentials = self._credentials.get(instance)
@@ -115,7 +128,14 @@ class ServerSettings:
                 return ServerFacts(ServerState.REFUSED, str(error))
             credentials = remembered
         visit = _Visit(
-            instance, base_url, credentials, start=start, change=change, change_password=change_password, report=report
+            instance,
+            base_url,
+            credentials,
+            start=start,
+            change=change,
+            change_password=change_password,
+            remote=remote,
+            report=report,
         )
         try:
             return self._look(visit)
@@ -147,6 +167,8 @@ class ServerSettings:
             if visit.change_password and visit.change:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
+        if visit.change and visit.remote is not None:
+            self._remote_stores.settle(visit.instance, session, visit.start, visit.remote, visit.report)
         if visit.change:
             self._adapter_settings.settle(visit.instance, session, visit.start, visit.report)
             self._accounts.settle(visit.instance, session, visit.start, visit.report)
@@ -224,6 +246,7 @@ class _Visit:
     start: str
     change: bool
     change_password: bool
+    remote: bytes | None
     report: Report
 
 

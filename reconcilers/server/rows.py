@@ -40,6 +40,7 @@ class Health:
 
     status: str
     control_plane_db: str = UNKNOWN
+    started_at: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -52,7 +53,9 @@ class Health:
         envelope = json_object(data, "health")
         details = envelope.get("data")
         details = details if isinstance(details, Mapping) else {}
-        return cls(_text(envelope, "status"), _text(details, "control_plane_db") or UNKNOWN)
+        return cls(
+            _text(envelope, "status"), _text(details, "control_plane_db") or UNKNOWN, _text(details, "started_at")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ class Share:
     metadata_store_id: str
     local_block_store_id: str
     health: HealthReport
+    #: Empty: its contents stay on the local store.
+    remote_block_store_id: str = ""
 
     @property
     def loaded(self) -> bool:
@@ -179,6 +184,7 @@ class Share:
             quota=_text(row, "quota_bytes"),
             metadata_store_id=_text(row, "metadata_store_id"),
             local_block_store_id=_text(row, "local_block_store_id"),
+            remote_block_store_id=_text(row, "remote_block_store_id"),
             health=HealthReport.parse(row.get("status")),
         )
 

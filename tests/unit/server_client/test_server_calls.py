@@ -50,9 +50,11 @@ def answering(scripted: ScriptedServer, **answers: Answer) -> None:
 
 
 def test_health_needs_no_login(scripted: ScriptedServer, session: ServerSession) -> None:
-    scripted.answer = lambda request: ok({"status": "healthy", "data": {"control_plane_db": "reachable"}})
+    scripted.answer = lambda request: ok(
+        {"status": "healthy", "data": {"control_plane_db": "reachable", "started_at": "2026-11-22T22:51:32Z"}}
+    )
 
-    assert session.health() == Health("healthy", "reachable")
+    assert session.health() == Health("healthy", "reachable", "2026-11-22T22:51:32Z")
     assert scripted.calls() == ["GET /health"]
 
 
