@@ -18,6 +18,7 @@ from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.grace_period import GracePeriods
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
@@ -84,6 +85,7 @@ class ServerSettings:
         self._keeper = keeper
         self._accounts = accounts
         self._adapter_settings = adapter_settings
+        self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -99,6 +101,7 @@ class ServerSettings:
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
         self._adapter_settings.forget(uid)
+        self._grace_periods.forget(uid)
 
     def look(
         self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
@@ -141,7 +144,8 @@ class ServerSettings:
         if visit.change:
             self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
             self._accounts.settle(visit.instance, session, health.started_at, visit.report)
-        return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
+        under_way = self._grace_periods.look(visit.instance, session, health.started_at)
+        return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters, under_way=under_way)
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
         key = visit.instance.key
