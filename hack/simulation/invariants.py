@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hack.simulation.network import HttpRequest, Server
+from hack.simulation.http import HttpRequest
+from hack.simulation.network import Server
 from hack.simulation.operator import NAMESPACE, OneAtATime, OperatorProcess, WatchedCollection
 from hack.simulation.scheduler import Process
 from informers.errors import NotFound

@@ -21,7 +21,7 @@ from reconcilers.builders.inputs import ObservedClaim
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.facts import PodFacts, Problem, pod_facts
 from reconcilers.dittofs.growth import Growth
-from reconcilers.dittofs.observe import observed_claim
+from reconcilers.dittofs.observe import is_marked_lost, observed_claim
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report, first_line
 from reconcilers.dittofs.reset import reset_operations
@@ -43,9 +43,14 @@ class Children:
 
     def observed_claims(self, instance: DittoFS) -> dict[str, ObservedClaim]:
         """What the claims of `instance` have that exist."""
+        keys = {name: child_key(instance, name) for name, _ in claimed(instance)}
+        views = {name: self._caches.claims.get(key) for name, key in keys.items()}
+        if any(views.values()):
+            # One without its labels is in no cache: only the API server knows whether it is really lost.
+            views = {name: view or self._read(PERSISTENT_VOLUME_CLAIM, keys[name]) for name, view in views.items()}
         found = {}
         for name, storage in claimed(instance):
-            view = self._caches.claims.get(child_key(instance, name))
+            view = views[name]
             if view is not None:
                 specified = storage.storage_class_name is not None
                 found[name] = observed_claim(view, class_is_specified=specified)
@@ -67,11 +72,10 @@ class Children:
                         pass
             elif child.resource == STATEFUL_SET and self._has_foreign_claim(instance, report):
                 return  # Its pod would write into somebody else's volume.
+            elif is_marked_lost(child.manifest) and (report.failures or report.stale or report.leaving):
+                return  # Only once the Services lead nowhere.
             try:
-                if child.resource == PERSISTENT_VOLUME_CLAIM and live is not None:
-                    applied = self._growth.ensure(instance.metadata.uid, child, live, report)
-                else:
-                    applied = self._ensure(child, live)
+                applied = self._ensure(instance, child, live, report)
             except Invalid as error:
                 if child.resource != STATEFUL_SET:
                     raise
@@ -108,16 +112,18 @@ class Children:
         return any(report.is_foreign(PERSISTENT_VOLUME_CLAIM, name) for name, _ in claimed(instance))
 
     def _live(self, child: Child) -> View | None:
-        cached = self._caches.of(child.resource).get(child.key)
-        if cached is not None:
-            return cached
         # The caches hold our own labelled objects only: somebody else's of this name is seen live alone.
+        return self._caches.of(child.resource).get(child.key) or self._read(child.resource, child.key)
+
+    def _read(self, resource: Resource, key: ObjectKey) -> View | None:
         try:
-            return self._client.get(child.resource, child.key)
+            return self._client.get(resource, key)
         except NotFound:
             return None
 
-    def _ensure(self, child: Child, live: View | None) -> Applied:
+    def _ensure(self, instance: DittoFS, child: Child, live: View | None, report: Report) -> Applied:
+        if child.resource == PERSISTENT_VOLUME_CLAIM and live is not None:
+            return self._growth.ensure(instance.metadata.uid, child, live, report)
         try:
             return self._applier.ensure(child.resource, child.manifest, live)
         except Invalid:

@@ -19,6 +19,7 @@ from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.grace_period import GracePeriods
+from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
@@ -77,6 +78,7 @@ class ServerSettings:
         credentials: CredentialsSource,
         keeper: SecretKeeper,
         accounts: Accounts,
+        remote_stores: RemoteStores,
         adapter_settings: AdapterSettings,
     ) -> None:
         self._client = client
@@ -84,6 +86,7 @@ class ServerSettings:
         self._credentials = credentials
         self._keeper = keeper
         self._accounts = accounts
+        self._remote_stores = remote_stores
         self._adapter_settings = adapter_settings
         self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
@@ -100,15 +103,24 @@ class ServerSettings:
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
         self._accounts.forget(uid)
+        self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
         self._grace_periods.forget(uid)
 
     def look(
-        self, instance: DittoFS, base_url: str, *, change_password: bool, change: bool, report: Report
+        self,
+        instance: DittoFS,
+        base_url: str,
+        *,
+        change_password: bool,
+        remote: bytes | None,
+        change: bool,
+        report: Report,
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
-        `change_password`: another admin password is wanted than the one in force. Raises a `ClientError` when a
+        `change_password`: another admin password is wanted than the one in force; `remote`: what the rows of remote
+        stores depend on. Raises a `ClientError` when a
         Secret can't be read or written.
         """
         try:
@@ -119,7 +131,15 @@ class ServerSettings:
             credentials = remembered
         try:
             return self._look(
-                _Visit(instance, base_url, credentials, change=change, change_password=change_password, report=report)
+                _Visit(
+                    instance,
+                    base_url,
+                    credentials,
+                    change=change,
+                    change_password=change_password,
+                    remote=remote,
+                    report=report,
+                )
             )
         except _LockedOut as error:
             return ServerFacts(ServerState.LOCKED_OUT, str(error))
@@ -141,6 +161,8 @@ class ServerSettings:
             if visit.change_password and visit.change:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
+        if visit.change and visit.remote is not None:
+            self._remote_stores.settle(visit.instance, session, health.started_at, visit.remote, visit.report)
         if visit.change:
             self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
             self._accounts.settle(visit.instance, session, health.started_at, visit.report)
@@ -218,6 +240,7 @@ class _Visit:
     credentials: Credentials
     change: bool
     change_password: bool
+    remote: bytes | None
     report: Report
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
 from reconcilers.conditions import Condition, all_of, false, true, unknown
+from reconcilers.dittofs.bucket import NO_BUCKET, BucketFacts
 from reconcilers.dittofs.facts import (
     EMBEDDED,
     DatabaseFacts,
@@ -68,6 +69,9 @@ class Observed:
     missing_shares: tuple[str, ...] = ()
     badger: bool = False
     shares_file_truncated: bool = False
+    #: Why the server does not take the bucket as specified.
+    bucket_problem: str = ""
+    bucket: BucketFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +260,14 @@ def _degraded(observed: Observed) -> Condition:
 
 def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
     """Each reason of Degraded with its message, empty when it does not apply; the first that applies names it."""
-    server, config = observed.server, observed.config_problem
+    server, config, bucket = observed.server, observed.config_problem, observed.bucket or NO_BUCKET
     return (
         ("NameConflict", _conflicts(observed)),
         ("AdminLockedOut", server.message if server.state is ServerState.LOCKED_OUT else ""),
         ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if _legacy_layout(observed) else ""),
+        ("CacheLost", bucket.lost_cache),
+        ("BucketShared", bucket.sharing),
+        ("BucketRefused", observed.bucket_problem),
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
         ("Contested", _contested(observed)),
@@ -269,6 +276,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
+        ("CacheOvercommitted", bucket.overcommitment(observed.declared_shares)),
         ("SharesFileTruncated", SHARES_FILE_REMEDY if observed.shares_file_truncated else ""),
     )
 

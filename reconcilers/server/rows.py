@@ -183,6 +183,8 @@ class Share:
     metadata_store_id: str
     local_block_store_id: str
     health: HealthReport
+    #: Empty: its contents stay on the local store.
+    remote_block_store_id: str = ""
 
     @property
     def loaded(self) -> bool:
@@ -202,6 +204,7 @@ class Share:
             quota=_text(row, "quota_bytes"),
             metadata_store_id=_text(row, "metadata_store_id"),
             local_block_store_id=_text(row, "local_block_store_id"),
+            remote_block_store_id=_text(row, "remote_block_store_id"),
             health=HealthReport.parse(row.get("status")),
         )
 

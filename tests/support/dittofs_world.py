@@ -295,7 +295,7 @@ class World:
         config = self.get(CONFIG_MAP, "demo-dittofs-config")["data"]["config.yaml"]
         (self.directory / "etc/dittofs").mkdir(parents=True, exist_ok=True)
         (self.directory / "etc/dittofs/config.yaml").write_text(config)
-        for folder in ("controlplane", "metadata", "payload"):
+        for folder in ("controlplane", "metadata", "payload", "cache"):
             (self.directory / "data" / folder).mkdir(parents=True, exist_ok=True)
         self.mount_secrets()
         container = self.get(STATEFUL_SET, "demo")["spec"]["template"]["spec"]["containers"][0]
