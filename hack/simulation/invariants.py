@@ -37,8 +37,8 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "tasks": (80, 60),
 }
 
-#: So many requests of one process in so short a time are a loop without back-off.
-_MANY_REQUESTS = 400
+#: So many requests and passes of one process in so short a time are a loop without back-off.
+_MANY = 600
 _SHORT_TIME_S = 5.0
 
 #: What is known of objects and metrics is not a part's own.
@@ -75,11 +75,11 @@ def check_writer(world: World, server: Server, request: HttpRequest) -> None:
 
 def check_pace(world: World, process: Process, what: str) -> None:
     """Nobody repeats anything without backing off."""
-    sent = world.pace.setdefault(process, deque(maxlen=_MANY_REQUESTS))
+    sent = world.pace.setdefault(process, deque(maxlen=_MANY))
     sent.append(world.scheduler.now)
-    if len(sent) == _MANY_REQUESTS and sent[-1] - sent[0] < _SHORT_TIME_S:
+    if len(sent) == _MANY and sent[-1] - sent[0] < _SHORT_TIME_S:
         sent.clear()
-        many = f"{_MANY_REQUESTS} times in {_SHORT_TIME_S:g} s"
+        many = f"{_MANY} times in {_SHORT_TIME_S:g} s"
         world.violate(BACKS_OFF, f"{process.name} asks {many} for something, at last {what}")
 
 

@@ -91,6 +91,7 @@ class World:
             random=self.random,
             trace=self.trace,
             complain=lambda text: self.violate(ONE_PASS, text),
+            began=lambda text: check_pace(self, self.scheduler.process, text),
             parts=self.parts,
         )
         self.operators.append(operator)

@@ -73,6 +73,14 @@ class DatabaseFacts:
 EMBEDDED = DatabaseFacts(ready=True, reason="Embedded", message="the control plane keeps its rows in SQLite")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the way of the desired state: a stable reason, and a message with the remedy."""
+
+    reason: str
+    message: str
+
+
 class ServerState(StrEnum):
     """What came of asking the server."""
 
@@ -99,14 +107,8 @@ class ServerFacts:
     health: str = ""
     #: The health of each enabled adapter: nfs and smb to healthy, unhealthy, unknown …
     adapters: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in the way of the desired state: a stable reason, and a message with the remedy."""
-
-    reason: str
-    message: str
+    #: What goes on inside it; None: nothing that anybody would notice.
+    under_way: Problem | None = None
 
 
 def stateful_set_facts(stateful_set: View | None) -> StatefulSetFacts | None:

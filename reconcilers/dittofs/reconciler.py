@@ -87,7 +87,7 @@ class DittoFSReconciler:
         self._recorder = recorder
         self._operator_namespace = operator_namespace
         self._poll_interval_s = poll_interval_s
-        self._children = Children(caches=caches, client=client, applier=applier)
+        self._children = Children(caches=caches, client=client, applier=applier, clock=clock)
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
         self._preparation = Preparation(caches=caches, client=client, keeper=keeper, reader=reader)

@@ -18,6 +18,7 @@ from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.grace_period import GracePeriods
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
@@ -87,6 +88,7 @@ class ServerSettings:
         self._accounts = accounts
         self._remote_stores = remote_stores
         self._adapter_settings = adapter_settings
+        self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
 
@@ -103,6 +105,7 @@ class ServerSettings:
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
+        self._grace_periods.forget(uid)
 
     def look(
         self,
@@ -172,7 +175,8 @@ class ServerSettings:
         if visit.change:
             self._adapter_settings.settle(visit.instance, session, visit.start, visit.report)
             self._accounts.settle(visit.instance, session, visit.start, visit.report)
-        return ServerFacts(ServerState.ANSWERS, adapters=adapters)
+        under_way = self._grace_periods.look(visit.instance, session, visit.start)
+        return ServerFacts(ServerState.ANSWERS, adapters=adapters, under_way=under_way)
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
         key = visit.instance.key

@@ -54,6 +54,10 @@ class Observed:
     contested: tuple[str, ...] = ()
     #: Children that a deleted DittoFS of the same name left, and that are about to go.
     leftovers: tuple[str, ...] = ()
+    #: What goes on, inside the server or around it, beside the rollout itself.
+    under_way: tuple[Problem, ...] = ()
+    #: What the cluster does not give although it is declared.
+    not_given: tuple[Problem, ...] = ()
     #: Children that could not be written this time, each with the reason.
     failures: tuple[str, ...] = ()
     stateful_set: StatefulSetFacts | None = None
@@ -243,6 +247,9 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
         return false(kind, observed.config_problem.reason, observed.config_problem.message)
     if not stateful_set.holds:
         return true(kind, stateful_set.reason, stateful_set.message)
+    if observed.under_way:
+        text = "; ".join(matter.message for matter in observed.under_way)
+        return true(kind, observed.under_way[0].reason, text)
     return false(kind, "Settled", "nothing is under way")
 
 
@@ -266,6 +273,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
         ("Contested", _contested(observed)),
+        *((matter.reason, matter.message) for matter in observed.not_given),
         ("SettingsNotApplied", "; ".join(observed.setting_problems[:NAMES_SHOWN])),
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),

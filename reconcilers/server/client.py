@@ -12,7 +12,17 @@ from typing import Any
 from reconcilers.server.account_calls import AccountCalls
 from reconcilers.server.calls import API, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
-from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, ShareNfsConfig, Store, json_object
+from reconcilers.server.rows import (
+    Adapter,
+    GracePeriod,
+    Health,
+    HealthReport,
+    Row,
+    Share,
+    ShareNfsConfig,
+    Store,
+    json_object,
+)
 
 
 class ServerClient(AccountCalls):
@@ -21,6 +31,10 @@ class ServerClient(AccountCalls):
     def health(self) -> Health:
         """Whether the process runs and reaches its database. Needs no login."""
         return Health.parse(self._caller.call_openly("GET", "/health"))
+
+    def grace_period(self) -> GracePeriod | None:
+        """The grace period for NFSv4 clients; None while NFS doesn't run. Needs no login."""
+        return GracePeriod.parse(self._caller.call_openly("GET", "/health/ready"))
 
     def login(self) -> None:
         """Prove that the credentials are good; LoginRefused when they are not."""
