@@ -33,6 +33,7 @@ from reconcilers.dittofs.caches import (
     changed_instance,
     instance_of_child,
     instances_of_postgres_cluster,
+    instances_of_same_bucket,
     instances_of_secret,
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
@@ -178,6 +179,7 @@ class Program:
         )
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)
+        dittofs.watch(instances, instances_of_same_bucket(instances.store))
         dittofs.watch(secrets, instances_of_secret(instances.store))
         dittofs.watch(postgres_clusters, instances_of_postgres_cluster(instances.store))
         for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods, service_monitors):

@@ -27,6 +27,13 @@ SHARES_HASH_ANNOTATION = f"{GROUP}/shares-hash"
 #: On claims and Secrets that outlive their DittoFS: what says that they are ours although nobody owns them.
 INSTANCE_KIND_ANNOTATION = f"{GROUP}/instance-kind"
 INSTANCE_KIND = "DittoFS"
+#: On the claim of a cache that was made anew although the metadata was there already: its files read as zeros.
+CACHE_LOST_ANNOTATION = f"{GROUP}/cache-lost"
+#: On the pod template: the start of the last process that had to end for what its rows say to be taken up.
+RESTARTED_ANNOTATION = f"{GROUP}/restarted-process"
+#: In the selector of a Service that must lead nowhere for a while: no pod has it.
+CLOSED_LABEL = f"{GROUP}/closed"
+CACHE_LOST = "cache-lost"
 
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
@@ -71,9 +78,11 @@ CONFIG_MOUNT = "/etc/dittofs"
 CONTROL_PLANE_MOUNT = "/data/controlplane"
 METADATA_MOUNT = "/data/metadata"
 PAYLOAD_MOUNT = "/data/payload"
+CACHE_MOUNT = "/data/cache"
 API_CERTIFICATE_MOUNT = "/run/dittofs/api"
 API_CLIENT_CA_MOUNT = "/run/dittofs/api-clients"
 DATABASE_CA_MOUNT = "/run/dittofs/database"
+S3_CA_MOUNT = "/run/dittofs/s3"
 METRICS_TOKEN_MOUNT = "/run/dittofs/metrics"  # noqa: S105 - a folder
 CONTROL_PLANE_DATABASE = f"{CONTROL_PLANE_MOUNT}/controlplane.db"
 
@@ -87,8 +96,12 @@ ADMIN_USERNAME_KEY = "username"
 ADMIN_PASSWORD_KEY = "password"  # noqa: S105 - the name of a key
 ADMIN_USERNAME = "admin"
 
+#: What the names of our stores on the server begin with.
+STORE_PREFIX = "op-"
 #: The block store that all shares of an instance with a filesystem or memory payload have in common.
 PAYLOAD_STORE = "op-payload"
+#: The one that all shares of an instance with an S3 payload have in common.
+CACHE_STORE = "op-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,8 @@ control_plane_claim = ChildName("-controlplane")
 metadata_claim = ChildName("-metadata")
 #: The claim of the contents of files.
 payload_claim = ChildName("-payload")
+#: The claim of the cache in front of a bucket.
+cache_claim = ChildName("-cache")
 #: The headless Service that gives the pod its DNS name.
 headless_service = ChildName("-headless")
 nfs_service = ChildName("-nfs")
@@ -182,7 +197,20 @@ def store_key(path: str) -> str:
 
 def metadata_store(path: str) -> str:
     """Name of the server's row of the metadata store of the share `path`."""
-    return f"op-{store_key(path)}"
+    return f"{STORE_PREFIX}{store_key(path)}"
+
+
+def remote_store(path: str) -> str:
+    """Name of the server's row of the remote block store of the share `path`."""
+    return f"{STORE_PREFIX}{store_key(path)}"
+
+
+def object_prefix(instance: ObjectKey, specified: str) -> str:
+    """What the names of all objects of `instance` begin with, where `specified` says nothing else; ends in a slash.
+
+    Never with a UID: a new DittoFS of the same name must find its files.
+    """
+    return f"{specified.strip('/') or f'{instance.namespace}/{instance.name}'}/"
 
 
 def netgroup(path: str) -> str:

@@ -32,6 +32,11 @@ def no_such_key(secret: str, data_key: str) -> str:
     return f'Secret "{secret}" has no key "{data_key}": add it, or name another Secret or key'
 
 
+def absent(secret: str, data_key: str) -> str:
+    """What to do about a Secret that is not there."""
+    return f'Secret "{secret}" does not exist: create it with the key "{data_key}", or name another Secret'
+
+
 def version_of(view: View) -> tuple[str, str]:
     """What changes whenever the object `view` does, or is another one of its name."""
     metadata = view["metadata"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from hack.simulation.faults import Moment, Plan, Window, refusal, status
-from hack.simulation.network import Chunk, Connection, HttpRequest, HttpResponse, Server
+from hack.simulation.http import HttpRequest, HttpResponse
+from hack.simulation.network import Chunk, Connection, Server
 from hack.simulation.operator import OperatorProcess
 from hack.simulation.scheduler import Process
 

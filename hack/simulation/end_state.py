@@ -75,7 +75,7 @@ def end_state(client: DirectClient, cluster: Cluster) -> dict[str, Any]:
     declared = {
         (obj["spec"]["instanceRef"]["name"], f"/{obj['metadata']['name']}") for obj in _all(client, DITTOFS_SHARE)
     }
-    for instance, double in cluster.servers().items():
+    for instance, double in cluster.kubelet.servers().items():
         for table in ("shares", "adapters"):
             for name, row in double.rows(table).items():
                 if table == "shares" and (instance, name) not in declared:

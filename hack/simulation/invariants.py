@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hack.simulation.network import HttpRequest, Server
+from hack.simulation.http import HttpRequest
+from hack.simulation.network import Server
 from hack.simulation.operator import NAMESPACE, OneAtATime, OperatorProcess, WatchedCollection
 from hack.simulation.scheduler import Process
 from informers.errors import NotFound
@@ -36,8 +37,8 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "tasks": (80, 60),
 }
 
-#: So many requests of one process in so short a time are a loop without back-off.
-_MANY_REQUESTS = 400
+#: So many requests and passes of one process in so short a time are a loop without back-off.
+_MANY = 600
 _SHORT_TIME_S = 5.0
 
 #: What is known of objects and metrics is not a part's own.
@@ -74,11 +75,11 @@ def check_writer(world: World, server: Server, request: HttpRequest) -> None:
 
 def check_pace(world: World, process: Process, what: str) -> None:
     """Nobody repeats anything without backing off."""
-    sent = world.pace.setdefault(process, deque(maxlen=_MANY_REQUESTS))
+    sent = world.pace.setdefault(process, deque(maxlen=_MANY))
     sent.append(world.scheduler.now)
-    if len(sent) == _MANY_REQUESTS and sent[-1] - sent[0] < _SHORT_TIME_S:
+    if len(sent) == _MANY and sent[-1] - sent[0] < _SHORT_TIME_S:
         sent.clear()
-        many = f"{_MANY_REQUESTS} times in {_SHORT_TIME_S:g} s"
+        many = f"{_MANY} times in {_SHORT_TIME_S:g} s"
         world.violate(BACKS_OFF, f"{process.name} asks {many} for something, at last {what}")
 
 

@@ -5,48 +5,18 @@ Everything above the socket is real: urllib3, http.client, chunks, time-outs, br
 
 from __future__ import annotations
 
-import io
-import socket
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import unquote
 
+from hack.simulation.http import HttpRequest, HttpResponse, chunked, head
 from hack.simulation.scheduler import Process, Scheduler, Task
+from hack.simulation.sockets import SimulatedSocket
 
 #: How long a hop takes at least and at most.
 HOP_S = (0.0002, 0.003)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One request as it came over a connection."""
-
-    process: Process
-    method: str
-    path: str
-    raw_path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    number: int
-
-    @property
-    def writes(self) -> bool:
-        """Whether it is there to change something."""
-        return self.method != "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """The answer: a whole body, or chunks as they come."""
-
-    status: int
-    body: bytes = b""
-    stream: Iterator[bytes] | None = None
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Server(Protocol):
@@ -179,10 +149,10 @@ class Connection:
             self.network.scheduler.wake(self._reader)
 
     def _next_request(self) -> HttpRequest | None:
-        head, separator, rest = bytes(self._sent).partition(b"\r\n\r\n")
+        start, separator, rest = bytes(self._sent).partition(b"\r\n\r\n")
         if not separator:
             return None
-        first, *lines = head.decode("latin-1").split("\r\n")
+        first, *lines = start.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         length = int(headers.get("content-length") or 0)
         if len(rest) < length:
@@ -212,6 +182,7 @@ class Network:
         self.connections: dict[Connection, None] = {}
         self._find = find
         self._requests = 0
+        self._sockets: list[SimulatedSocket] = []
 
     def hop_s(self) -> float:
         """How long the next hop takes."""
@@ -236,7 +207,8 @@ class Network:
             raise ConnectionRefusedError(111, "Connection refused")
         connection = Connection(self, process, server)
         self.connections[connection] = None
-        return SimulatedSocket(connection, timeout_s)
+        self._sockets.append(SimulatedSocket(connection, timeout_s))
+        return self._sockets[-1]
 
     def take(self, connection: Connection, request: HttpRequest) -> None:
         """Let `request` arrive."""
@@ -259,13 +231,13 @@ class Network:
             if response.stream is not None:
                 self._stream(connection, request, response, delay_s)
                 return
-            connection.deliver(_head(response) + response.body, delay_s, then="reset" if breaks else "")
+            connection.deliver(head(response) + response.body, delay_s, then="reset" if breaks else "")
 
         self.scheduler.at(self.hop_s(), arrive)
 
     def _stream(self, connection: Connection, request: HttpRequest, response: HttpResponse, delay_s: float) -> None:
         connection.watching = request
-        connection.deliver(_head(response), delay_s)
+        connection.deliver(head(response), delay_s)
         chunks = response.stream
         assert chunks is not None
 
@@ -275,7 +247,7 @@ class Network:
                     return
                 fate = self.disturbance.on_chunk(connection, chunk)
                 for part in fate.parts:
-                    connection.deliver(_chunked(part), fate.delay_s)
+                    connection.deliver(chunked(part), fate.delay_s)
                 if fate.silence:
                     connection.silenced = True
                 if fate.reset:
@@ -286,81 +258,14 @@ class Network:
 
         self.scheduler.spawn(send, name=f"stream {request.path}", process=self.scheduler.machine)
 
+    def end(self) -> None:
+        """Let nothing outside hold on to what is inside."""
+        for made in self._sockets:
+            made.forget()
+        self._sockets.clear()
+        self.connections.clear()
+
     def break_all(self, chosen: Callable[[Connection], bool]) -> None:
         """Reset the open connections that `chosen` takes."""
         for connection in [connection for connection in self.connections if chosen(connection)]:
             connection.reset()
-
-
-class SimulatedSocket:
-    """The client's end of a connection, with what http.client and urllib3 use of a socket."""
-
-    def __init__(self, connection: Connection, timeout_s: float | None) -> None:
-        self.connection = connection
-        self._timeout_s = timeout_s
-        self._io_refs = 0
-        self._closed = False
-
-    def sendall(self, data: bytes) -> None:
-        """Send all."""
-        self.connection.send(bytes(data))
-
-    def recv_into(self, buffer: Any) -> int:
-        """Receive what fits."""
-        return self.connection.receive(memoryview(buffer).cast("B"), self._timeout_s)
-
-    def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedReader:
-        """A file to read from."""
-        del mode, buffering
-        self._io_refs += 1
-        return io.BufferedReader(socket.SocketIO(self, "r"))  # type: ignore[arg-type]
-
-    def _decref_socketios(self) -> None:
-        self._io_refs -= 1
-        if self._closed:
-            self.close()
-
-    def close(self) -> None:
-        """Close, once the files are closed too."""
-        self._closed = True
-        if self._io_refs <= 0:
-            self.connection.close()
-
-    def shutdown(self, how: int) -> None:
-        """End what waits to receive."""
-        del how
-        self.connection.close()
-
-    def settimeout(self, seconds: float | None) -> None:
-        """How long to wait for bytes."""
-        self._timeout_s = seconds
-
-    def gettimeout(self) -> float | None:
-        """How long it waits for bytes."""
-        return self._timeout_s
-
-    def setsockopt(self, *_: Any) -> None:
-        """Nothing to set."""
-
-    def fileno(self) -> int:
-        """There is no descriptor."""
-        return -1
-
-    def is_readable(self) -> bool:
-        """Whether to receive would not wait."""
-        return self.connection.is_readable()
-
-
-def _head(response: HttpResponse) -> bytes:
-    phrase = HTTPStatus(response.status).phrase if response.status in HTTPStatus._value2member_map_ else "-"
-    headers = dict(response.headers)
-    if response.stream is not None:
-        headers["Transfer-Encoding"] = "chunked"
-    elif response.status != HTTPStatus.NO_CONTENT:
-        headers["Content-Length"] = str(len(response.body))
-    lines = [f"HTTP/1.1 {response.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def _chunked(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""

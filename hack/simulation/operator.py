@@ -63,20 +63,22 @@ class Reconciles(Protocol):
 class OneAtATime:
     """A reconciler that notices when a key is in two passes at once."""
 
-    def __init__(self, inner: Reconciles, name: str, scheduler: Scheduler, complain: Complain) -> None:
+    def __init__(
+        self, inner: Reconciles, name: str, scheduler: Scheduler, complain: Complain, began: Callable[[str], None]
+    ) -> None:
         self._inner = inner
         self._name = name
         self._scheduler = scheduler
         self._complain = complain
+        self._began = began
         self.active: list[ObjectKey] = []
-        self.passes = 0
 
     def reconcile(self, key: ObjectKey) -> Result:
         """One pass."""
         if key in self.active:
             self._complain(f"{self._scheduler.process.name}: controller {self._name} has {key} in two passes at once")
         self.active.append(key)
-        self.passes += 1
+        self._began(f"a pass of {self._name} for {key}")
         try:
             return self._inner.reconcile(key)
         finally:
@@ -87,8 +89,17 @@ class OperatorProcess:
     """One operator, from its start to its end or its death."""
 
     def __init__(
-        self, name: str, *, scheduler: Scheduler, random: Random, trace: Trace, complain: Complain, parts: Parts
+        self,
+        name: str,
+        *,
+        scheduler: Scheduler,
+        random: Random,
+        trace: Trace,
+        complain: Complain,
+        began: Callable[[str], None],
+        parts: Parts,
     ) -> None:
+        """`complain` is told when a key is in two passes, `began` of every pass."""
         self.process = Process(name)
         self.ended = False
         self.informers: list[WatchedCollection] = []
@@ -100,6 +111,7 @@ class OperatorProcess:
         self._random = random
         self._trace = trace
         self._complain = complain
+        self._began = began
         self._parts = parts
         self._stop: threading.Event | None = None
         scheduler.spawn(self._run, name=name, process=self.process)
@@ -168,7 +180,7 @@ class OperatorProcess:
             return made
 
         def controller(*, name: str, reconciler: Reconciles, **options: Any) -> Any:
-            watched = OneAtATime(reconciler, name, self._scheduler, self._complain)
+            watched = OneAtATime(reconciler, name, self._scheduler, self._complain, self._began)
             return controllers(name=name, reconciler=watched, **options)
 
         def elector(**options: Any) -> LeaseElector:

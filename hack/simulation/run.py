@@ -156,9 +156,9 @@ def _rest(made: World, expected: dict[str, Any] | None, rest_s: float, patience_
                 return found
             scheduler.run(_LOOK_S)
         made.trace.add("fault", "converged")
-        scheduler.run(_SETTLE_S)
+        scheduler.run(_SETTLE_S, until=lambda: bool(made.violations))
     writes = len(made.writes)
-    scheduler.run(rest_s)
+    scheduler.run(rest_s, until=lambda: bool(made.violations))
     for write in made.writes[writes : writes + _DIFFERENCES]:
         made.violate(NO_WRITES, write)
     check_stores(made)

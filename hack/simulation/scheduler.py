@@ -58,6 +58,12 @@ class Task:
         self.token = 0
         self.done = False
 
+    def forget(self) -> None:
+        """Keep nothing of what it did."""
+        del self.greenlet
+        self.thread = None
+        self._body = _nothing
+
     def _run(self) -> None:
         try:
             self._body()
@@ -228,6 +234,13 @@ class Scheduler:
                 with contextlib.suppress(Exception):  # it ends, in whatever way
                     task.greenlet.throw(Unwound)
         self._current = None
+        for task in self.tasks:  # a lock that somebody still holds on to must not hold on to all of the run
+            task.forget()
+        self.failed.clear()
         self.tasks.clear()
         self._timers.clear()
         self._runnable.clear()
+
+
+def _nothing() -> None:
+    """What is left of a task."""

@@ -253,13 +253,13 @@ class Script:
 
     def _crash_server(self) -> None:
         instance = self._random.choice(_INSTANCES)
-        self._do(f"crash the server of {instance}", lambda: self._cluster.crash(instance) or True)
+        self._do(f"crash the server of {instance}", lambda: self._cluster.kubelet.crash(instance) or True)
 
     def _change_server(self) -> None:
         instance, share = self._random.choice(_INSTANCES), self._random.choice(_SHARES)
 
         def change() -> bool:
-            self._cluster.spoil_share(instance, f"/{share}")
+            self._cluster.kubelet.spoil_share(instance, f"/{share}")
             return True
 
         self._do(f"change share /{share} on the server of {instance} by hand", change)

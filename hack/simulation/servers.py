@@ -15,7 +15,7 @@ from hack.localcluster.apiserver.http import Handle, HttpServer, Request
 from hack.localcluster.apiserver.options import Query as RequestQuery
 from hack.localcluster.apiserver.server import ApiServer
 from hack.localcluster.double.process import Double
-from hack.simulation.network import HttpRequest, HttpResponse
+from hack.simulation.http import HttpRequest, HttpResponse
 from informers.client import Client
 from informers.errors import api_error
 from informers.exchange import JSON

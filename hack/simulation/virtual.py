@@ -20,8 +20,9 @@ import urllib3.connection
 import urllib3.util.connection
 
 from hack.simulation import primitives
-from hack.simulation.network import Network, SimulatedSocket
+from hack.simulation.network import Network
 from hack.simulation.scheduler import Scheduler
+from hack.simulation.sockets import SimulatedSocket
 
 #: The wall clock at the start of every run.
 EPOCH = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -21,8 +21,9 @@ from hack.localcluster.resources import CUSTOM_RESOURCE_DEFINITION, STORAGE_CLAS
 from hack.localcluster.resources import NAMESPACE as NAMESPACES
 from hack.localcluster.storage import DEFAULT_STORAGE_CLASS
 from hack.simulation.cluster import Cluster
+from hack.simulation.http import HttpRequest
 from hack.simulation.invariants import ONE_PASS, changes_something, check_pace, check_writer
-from hack.simulation.network import HttpRequest, Network, Server
+from hack.simulation.network import Network, Server
 from hack.simulation.operator import NAMESPACE as OPERATOR_NAMESPACE
 from hack.simulation.operator import OperatorProcess, Parts
 from hack.simulation.scheduler import Process, Scheduler
@@ -90,6 +91,7 @@ class World:
             random=self.random,
             trace=self.trace,
             complain=lambda text: self.violate(ONE_PASS, text),
+            began=lambda text: check_pace(self, self.scheduler.process, text),
             parts=self.parts,
         )
         self.operators.append(operator)
@@ -139,6 +141,7 @@ def world(seed: str, disturbance: Any, parts: Parts | None = None) -> Iterator[W
                 yield made
             finally:
                 made.scheduler.end()
+                made.network.end()
                 made.cluster.close()
     finally:
         structlog.configure(**configuration)

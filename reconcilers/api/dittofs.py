@@ -15,11 +15,12 @@ from reconcilers.api.common import INSTANCE_NAME_RULES, ApiModel, CustomResource
 from reconcilers.api.database import Database, SqliteDatabase
 from reconcilers.api.dittofs_status import COLUMNS, DittoFSStatus
 from reconcilers.api.exposure import Metrics, NetworkPolicy
+from reconcilers.api.object_storage import Cache, Payload
 from reconcilers.api.overrides import ConfigOverrides
 from reconcilers.api.pod import Pod
 from reconcilers.api.scalars import Duration, Quantity
 from reconcilers.api.schema import Definition, Rule, Scale, list_map, validated
-from reconcilers.api.storage import Metadata, Payload
+from reconcilers.api.storage import Metadata
 
 DEFAULT_IMAGE = "marmos91c/dittofs:v0.29.0"
 
@@ -37,6 +38,20 @@ _PORTS_DIFFER = Rule(
     "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
     "change one of them",
     ".adapters",
+)
+_CACHE_IS_FOR_S3 = Rule(
+    "!has(self.cache) || self.payload.type == 's3'",
+    "cache belongs to payload.type s3: remove cache, the other types have none",
+    ".cache",
+)
+_CACHE_STAYS = Rule("has(self.cache) || !has(oldSelf.cache)", "cache cannot be removed; set its fields instead")
+_CACHE_COMES_AS_IT_IS = Rule(
+    "has(oldSelf.cache) || !has(self.cache) || (!has(self.cache.storage.storageClassName) && "
+    "(!isQuantity(string(self.cache.storage.size)) || "
+    "quantity(string(self.cache.storage.size)).compareTo(quantity('10Gi')) >= 0))",
+    "this DittoFS was made without cache, so its cache has a volume of 10Gi of the default class: "
+    "cache.storage.size can only grow from there, and cache.storage.storageClassName can't be set",
+    ".cache",
 )
 _IMAGE = Rule(
     "self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$')",
@@ -141,7 +156,11 @@ class VolumeRetention(StrEnum):
 class DittoFSSpec(ApiModel):
     """The file server that is wanted."""
 
-    model_config = ConfigDict(json_schema_extra=validated(_MEMORY_IS_ALL_OR_NOTHING, _PORTS_DIFFER))
+    model_config = ConfigDict(
+        json_schema_extra=validated(
+            _MEMORY_IS_ALL_OR_NOTHING, _CACHE_IS_FOR_S3, _CACHE_STAYS, _CACHE_COMES_AS_IT_IS, _PORTS_DIFFER
+        )
+    )
 
     image: Annotated[
         str,
@@ -175,6 +194,10 @@ class DittoFSSpec(ApiModel):
         Metadata()
     )
     payload: Annotated[Payload, Field(description="Where the contents of files are kept.")] = Payload()
+    cache: Annotated[
+        Cache | None,
+        Field(description="The cache in front of the bucket, with payload.type s3 only; absent: one of the defaults."),
+    ] = None
     adapters: Annotated[Adapters, Field(description="The protocols of the server and the Service of each.")] = (
         Adapters()
     )
@@ -235,6 +258,11 @@ class DittoFS(CustomResource):
     status: Annotated[DittoFSStatus, Field(description="What the operator last saw; written by it alone.")] = (
         DittoFSStatus()
     )
+
+    @property
+    def cache(self) -> Cache:
+        """The cache in front of the bucket, as specified or as it is without a word."""
+        return self.spec.cache or Cache()
 
     def without_overrides(self) -> DittoFS:
         """The same without its configOverrides."""

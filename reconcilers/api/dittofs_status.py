@@ -106,6 +106,19 @@ class DittoFSStatus(ApiModel):
         str, Field(max_length=32, description="The kind of control-plane database: sqlite or postgres.")
     ] = ""
     version: Annotated[str, Field(max_length=63, description="Version of the running server.")] = ""
+    payload_location: Annotated[
+        str,
+        Field(
+            max_length=640, description="Where the contents of files are, as s3://bucket/prefix/; with type s3 only."
+        ),
+    ] = ""
+    cache_lost: Annotated[
+        bool,
+        Field(
+            description="Whether the cache was lost while the metadata was not: files would read as zeros, so the "
+            "shares are disabled and no client is let in."
+        ),
+    ] = False
     config_hash: Annotated[
         str, Field(max_length=64, description="Hash of what the pod consumes at its start; another one restarts it.")
     ] = ""

@@ -129,6 +129,9 @@ class ShareStores(ApiModel):
 
     metadata: Annotated[str, Field(max_length=253, description="Store of the share's metadata.")] = ""
     local: Annotated[str, Field(max_length=253, description="Block store of the share's contents.")] = ""
+    remote: Annotated[
+        str, Field(max_length=253, description="Remote block store, in a bucket, of the share's contents; or none.")
+    ] = ""
 
 
 class DittoFSShareStatus(ApiModel):

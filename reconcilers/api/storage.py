@@ -106,23 +106,5 @@ class PayloadType(StrEnum):
     """What keeps the contents of files."""
 
     FILESYSTEM = "filesystem"
+    S3 = "s3"
     MEMORY = "memory"
-
-
-class Payload(ApiModel):
-    """Where the contents of files are kept."""
-
-    type: Annotated[
-        PayloadType,
-        Field(
-            description="filesystem: on a volume; memory: lost with each restart, only together with metadata.type "
-            "memory. Fixed.",
-            json_schema_extra=validated(
-                Rule("self == oldSelf", "payload.type is fixed; create a new DittoFS and restore into it")
-            ),
-        ),
-    ] = PayloadType.FILESYSTEM
-    storage: Annotated[
-        PayloadStorage,
-        Field(description="The volume of the contents, the claim `<name>-payload`; none is made for type memory."),
-    ] = PayloadStorage()

@@ -19,7 +19,7 @@ from reconcilers.api.resources import (
     SERVICE_MONITOR,
     STATEFUL_SET,
 )
-from reconcilers.builders.claims import claims
+from reconcilers.builders.claims import claims, is_cache_lost
 from reconcilers.builders.config import config_map
 from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.network_policy import network_policy
@@ -50,8 +50,9 @@ def wanted_children(instance: DittoFS, facts: BuildFacts) -> list[Child]:
     children = [
         *([] if instance.spec.pod.service_account_name else [Child(SERVICE_ACCOUNT, service_account(instance))]),
         Child(CONFIG_MAP, config_map(instance, facts)),
+        # Services first: a cache that was lost is made anew only where no client comes to it.
+        *(Child(SERVICE, service) for service in services(instance, closed=is_cache_lost(instance, facts.claims))),
         *(Child(PERSISTENT_VOLUME_CLAIM, claim) for claim in claims(instance, facts)),
-        *(Child(SERVICE, service) for service in services(instance)),
     ]
     if instance.spec.network_policy.enabled:
         policy = network_policy(instance, operator_namespace=facts.operator_namespace)

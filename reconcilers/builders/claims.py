@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from informers.resource import Manifest
 from reconcilers import names
@@ -18,7 +18,22 @@ ACCESS_MODES = ("ReadWriteOnce",)
 
 def claims(instance: DittoFS, facts: BuildFacts) -> list[Manifest]:
     """The claims of `instance`; types that keep everything in memory have none."""
-    return [_claim(instance, name, storage, facts.claims.get(name)) for name, storage in claimed(instance)]
+    found = [_claim(instance, name, storage, facts.claims.get(name)) for name, storage in claimed(instance)]
+    if is_cache_lost(instance, facts.claims):
+        cache = next(claim for claim in found if claim["metadata"]["name"] == names.cache_claim(instance.metadata.name))
+        cache["metadata"]["annotations"][names.CACHE_LOST_ANNOTATION] = "true"
+    return found
+
+
+def is_cache_lost(instance: DittoFS, observed: Mapping[str, ObservedClaim]) -> bool:
+    """Whether the cache is, or is about to be made, emptier than the metadata that is there (decisions.md A7)."""
+    name = instance.metadata.name
+    if instance.spec.payload.type is not PayloadType.S3:
+        return False
+    cache, metadata = observed.get(names.cache_claim(name)), observed.get(names.metadata_claim(name))
+    if cache is not None:
+        return cache.cache_lost
+    return metadata is not None and not metadata.leaving
 
 
 def claimed(instance: DittoFS) -> Iterator[tuple[str, Storage]]:
@@ -26,9 +41,12 @@ def claimed(instance: DittoFS) -> Iterator[tuple[str, Storage]]:
     name, spec = instance.metadata.name, instance.spec
     if spec.database.sqlite is not None:
         yield names.control_plane_claim(name), spec.database.sqlite.storage
+    if spec.payload.type is PayloadType.S3:
+        # Before the metadata: where that is there without a cache, the cache was lost.
+        yield names.cache_claim(name), instance.cache.storage
     if spec.metadata.type is not MetadataType.MEMORY:
         yield names.metadata_claim(name), spec.metadata.storage
-    if spec.payload.type is not PayloadType.MEMORY:
+    if spec.payload.type is PayloadType.FILESYSTEM:
         yield names.payload_claim(name), spec.payload.storage
 
 

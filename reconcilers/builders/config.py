@@ -16,6 +16,8 @@ from informers.resource import Manifest
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import CONFIG_MAP
+from reconcilers.api.scalars import parse_bytes
+from reconcilers.api.storage import PayloadType
 from reconcilers.builders.consumed import api_certificate, api_client_ca, database_ca, metrics_token
 from reconcilers.builders.inputs import BuildFacts, PostgresSource
 from reconcilers.builders.metadata import child
@@ -80,6 +82,7 @@ def settings(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, An
                 "index_cache_mb": spec.metadata.badger.index_cache_mb,
             }
         },
+        **_cache(instance),
         "snapshot": {"restore_http_timeout": RESTORE_TIMEOUT},
         **_metrics(instance),
     }
@@ -108,6 +111,13 @@ def _database(instance: DittoFS, postgres: PostgresSource | None) -> dict[str, A
     if authority is not None:
         settings["ssl_root_cert"] = authority.path(names.CA_KEY)
     return {"type": "postgres", "postgres": settings}
+
+
+def _cache(instance: DittoFS) -> dict[str, Any]:
+    if instance.spec.payload.type is not PayloadType.S3:
+        return {}
+    # Of each share. No store has a limit of its own: it would go before what a share says.
+    return {"blockstore": {"local": {"default_remote_cache_size": parse_bytes(instance.cache.size)}}}
 
 
 def _metrics(instance: DittoFS) -> dict[str, Any]:

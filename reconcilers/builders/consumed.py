@@ -86,6 +86,27 @@ def api_client_ca(instance: DittoFS) -> SecretFolder | None:
     return SecretFolder((value,), "api-client-ca", names.API_CLIENT_CA_MOUNT)
 
 
+def s3_ca(instance: DittoFS) -> SecretFolder | None:
+    """Who signed for the S3 service; None when the image knows the authority, or there is no S3 service."""
+    s3 = instance.spec.payload.s3
+    if s3 is None or s3.ca_secret_ref is None:
+        return None
+    value = ConsumedValue(s3.ca_secret_ref.name, s3.ca_secret_ref.key, "payload.s3.caSecretRef")
+    return SecretFolder((value,), "s3-ca", names.S3_CA_MOUNT)
+
+
+def s3_keys(instance: DittoFS) -> tuple[ConsumedValue, ...]:
+    """The keys for the S3 service: no pod refers to them, the server reads them from its rows when it starts."""
+    s3 = instance.spec.payload.s3
+    if s3 is None:
+        return ()
+    reference, field = s3.credentials_secret_ref, "payload.s3.credentialsSecretRef"
+    return (
+        ConsumedValue(reference.name, reference.access_key_id_key, field),
+        ConsumedValue(reference.name, reference.secret_access_key_key, field),
+    )
+
+
 #: The server's variable for each key of a Secret with a login to PostgreSQL.
 POSTGRES_VARIABLES: Mapping[str, str] = {
     "host": "DITTOFS_DATABASE_POSTGRES_HOST",
@@ -98,7 +119,13 @@ POSTGRES_VARIABLES: Mapping[str, str] = {
 
 def secret_folders(instance: DittoFS, postgres: PostgresSource | None) -> tuple[SecretFolder, ...]:
     """Every folder of values that the server reads as files."""
-    folders = (metrics_token(instance), database_ca(postgres), api_certificate(instance), api_client_ca(instance))
+    folders = (
+        metrics_token(instance),
+        database_ca(postgres),
+        api_certificate(instance),
+        api_client_ca(instance),
+        s3_ca(instance),
+    )
     return tuple(folder for folder in folders if folder is not None)
 
 
@@ -115,7 +142,7 @@ def consumed_values(instance: DittoFS, postgres: PostgresSource | None) -> tuple
         if variable.value_from is not None and variable.value_from.secret_key_ref is not None
     )
     files = (value for folder in secret_folders(instance, postgres) for value in folder.values)
-    return (*login, *files, *variables)
+    return (*login, *files, *s3_keys(instance), *variables)
 
 
 def postgres_value(postgres: PostgresSource, key: str) -> ConsumedValue:

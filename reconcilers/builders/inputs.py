@@ -18,6 +18,9 @@ class ObservedClaim:
     access_modes: tuple[str, ...]
     #: The class that we once asked for, or the one it has when the specification names one; None: leave it out.
     storage_class: str | None = None
+    #: Whether it is a cache that was made anew although the metadata was there already.
+    cache_lost: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class PodInputs:
     config_hash: str
     #: None: the database is no PostgreSQL.
     postgres: PostgresSource | None = None
+    #: `names.RESTARTED_ANNOTATION`; empty: no process had to end.
+    restarted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

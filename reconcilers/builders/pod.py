@@ -14,7 +14,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.pod import Pod, Volume
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import MetadataType, PayloadType
-from reconcilers.builders.consumed import POSTGRES_VARIABLES, secret_folders
+from reconcilers.builders.consumed import POSTGRES_VARIABLES, s3_ca, secret_folders
 from reconcilers.builders.inputs import PodInputs
 
 #: The user and group of the server's image.
@@ -41,7 +41,11 @@ def pod_template(instance: DittoFS, inputs: PodInputs) -> Manifest:
     return {
         "metadata": {
             "labels": {**extra.labels, **names.labels(name, instance.spec.image)},
-            "annotations": {**extra.annotations, names.CONFIG_HASH_ANNOTATION: inputs.config_hash},
+            "annotations": {
+                **extra.annotations,
+                names.CONFIG_HASH_ANNOTATION: inputs.config_hash,
+                **({names.RESTARTED_ANNOTATION: inputs.restarted} if inputs.restarted else {}),
+            },
         },
         "spec": _pod(instance, inputs),
     }
@@ -119,6 +123,7 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
             _from_secret(JWT_SECRET_VARIABLE, inputs.jwt_secret_name, inputs.jwt_secret_key),
             _from_secret(ADMIN_PASSWORD_VARIABLE, names.admin_secret(instance.metadata.name), names.ADMIN_PASSWORD_KEY),
             *_postgres_login(inputs),
+            *_s3_authority(instance),
             *(variable.manifest() for variable in spec.pod.extra_env),
         ],
         # All of them, whatever is enabled: an adapter is switched live, and another port here would restart the pod.
@@ -146,6 +151,14 @@ def _postgres_login(inputs: PodInputs) -> list[dict[str, Any]]:
     if inputs.postgres is None:
         return []
     return [_from_secret(variable, inputs.postgres.secret, key) for key, variable in POSTGRES_VARIABLES.items()]
+
+
+def _s3_authority(instance: DittoFS) -> list[dict[str, Any]]:
+    authority = s3_ca(instance)
+    if authority is None:
+        return []
+    # The server has no setting for it; this variable is that of every program in Go.
+    return [{"name": "SSL_CERT_FILE", "value": authority.path(authority.values[0].key)}]
 
 
 def _volumes(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
@@ -195,8 +208,13 @@ def _data_volumes(instance: DittoFS) -> list[tuple[str, str, str]]:
         volumes.append(("controlplane", names.control_plane_claim(name), names.CONTROL_PLANE_MOUNT))
     if spec.metadata.type is not MetadataType.MEMORY:
         volumes.append(("metadata", names.metadata_claim(name), names.METADATA_MOUNT))
-    if spec.payload.type is not PayloadType.MEMORY:
-        volumes.append(("payload", names.payload_claim(name), names.PAYLOAD_MOUNT))
+    match spec.payload.type:
+        case PayloadType.FILESYSTEM:
+            volumes.append(("payload", names.payload_claim(name), names.PAYLOAD_MOUNT))
+        case PayloadType.S3:
+            volumes.append(("cache", names.cache_claim(name), names.CACHE_MOUNT))
+        case PayloadType.MEMORY:
+            pass
     return volumes
 
 

@@ -46,9 +46,18 @@ def parts(instance: DittoFS) -> tuple[Part, ...]:
     )
 
 
-def services(instance: DittoFS) -> list[Manifest]:
-    """The headless Service, and one for each enabled part; a disabled part has none."""
-    return [_headless(instance), *(_service(instance, part) for part in parts(instance) if part.enabled)]
+def services(instance: DittoFS, *, closed: bool = False) -> list[Manifest]:
+    """The headless Service, and one for each enabled part; a disabled part has none.
+
+    `closed`: those that file clients come by lead nowhere; their addresses stay.
+    """
+    found = [_headless(instance), *(_service(instance, part) for part in parts(instance) if part.enabled)]
+    if closed:
+        name = instance.metadata.name
+        for service in found:
+            if service["metadata"]["name"] not in (names.api_service(name), names.metrics_service(name)):
+                service["spec"]["selector"][names.CLOSED_LABEL] = names.CACHE_LOST
+    return found
 
 
 def _headless(instance: DittoFS) -> Manifest:

@@ -10,6 +10,7 @@ import yaml
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.storage import MetadataType
+from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 
 #: An object of the API may have 1 MiB; config.yaml and the rest of the ConfigMap need a part of it.
@@ -38,6 +39,9 @@ def is_truncated(text: str) -> bool:
 
 def _entry(instance: DittoFS, share: DeclaredShare) -> dict[str, Any]:
     stores = {"metadata": names.metadata_store(share.path), "local": names.PAYLOAD_STORE}
+    if instance.spec.payload.s3 is not None:
+        objects = f"{location(instance)}{names.store_key(share.path)}/"
+        stores |= {"local": names.CACHE_STORE, "remote": names.remote_store(share.path), "objects": objects}
     match instance.spec.metadata.type:
         case MetadataType.BADGER:
             stores["metadataPath"] = names.badger_directory(share.path)

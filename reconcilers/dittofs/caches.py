@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from informers.event import Event, states
+from informers.event import Event, Updated, states
 from informers.mapper import BEYOND_STATUS, Mapper, own_key, when_changed
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
@@ -25,6 +25,7 @@ from reconcilers.api.resources import (
 #: Index that the informer of DittoFS must have: see `DITTOFS_INDEXERS`.
 BY_SECRET = "secret"  # noqa: S105 - the name of an index
 BY_POSTGRES_CLUSTER = "postgres-cluster"
+BY_BUCKET = "bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,16 @@ class DittoFSCaches:
 def referenced_secrets(instance: View) -> tuple[str, ...]:
     """The Secrets, as `namespace/name`, that the specification of `instance` names."""
     spec = instance.get("spec") or {}
-    auth, metrics, pod, database = (spec.get(part) or {} for part in ("auth", "metrics", "pod", "database"))
+    auth, metrics, pod, database, payload = (
+        spec.get(part) or {} for part in ("auth", "metrics", "pod", "database", "payload")
+    )
     references = (
         database.get("postgresSecretRef"),
         *_cluster_secrets(database.get("postgresRef")),
         auth.get("adminSecretRef"),
         auth.get("jwtSecretRef"),
         metrics.get("tokenSecretRef"),
+        *((payload.get("s3") or {}).get(field) for field in ("credentialsSecretRef", "caSecretRef")),
         *_tls_secrets(((spec.get("adapters") or {}).get("api") or {}).get("tls")),
         *(user.get("passwordSecretRef") for user in spec.get("users") or ()),
         *((variable.get("valueFrom") or {}).get("secretKeyRef") for variable in pod.get("extraEnv") or ()),
@@ -102,9 +106,17 @@ def postgres_cluster(instance: View) -> tuple[str, ...]:
     return (str(ObjectKey(namespace, reference["name"])),) if reference.get("name") else ()
 
 
+def bucket(instance: View) -> tuple[str, ...]:
+    """The bucket, with the address of its service, that the specification of `instance` names."""
+    s3 = ((instance.get("spec") or {}).get("payload") or {}).get("s3") or {}
+    endpoint = str(s3.get("endpoint") or "").lower().rstrip("/")
+    return (f"{endpoint} {s3['bucket']}",) if s3.get("bucket") else ()
+
+
 DITTOFS_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {
     BY_SECRET: referenced_secrets,
     BY_POSTGRES_CLUSTER: postgres_cluster,
+    BY_BUCKET: bucket,
 }
 
 
@@ -130,6 +142,19 @@ def instances_of_postgres_cluster(instances: Cache) -> Mapper:
     def mapper(event: Event) -> tuple[ObjectKey, ...]:
         cluster = str(ObjectKey.of(states(event)[-1]))
         return tuple(ObjectKey.of(instance) for instance in instances.by_index(BY_POSTGRES_CLUSTER, cluster))
+
+    return mapper
+
+
+def instances_of_same_bucket(instances: Cache) -> Mapper:
+    """From a DittoFS that comes or goes to the others that have its bucket: none may delete another's objects."""
+
+    def mapper(event: Event) -> tuple[ObjectKey, ...]:
+        if isinstance(event, Updated):
+            return ()  # Neither the bucket nor the prefix can change.
+        one = states(event)[-1]
+        others = (ObjectKey.of(other) for value in bucket(one) for other in instances.by_index(BY_BUCKET, value))
+        return tuple(key for key in others if key != ObjectKey.of(one))
 
     return mapper
 

@@ -18,7 +18,12 @@ from reconcilers.dittofs.report import Report
 def keepsakes(instance: DittoFS) -> tuple[tuple[Resource, ObjectKey], ...]:
     """The claims and Secrets that `instance` may have, whatever its types are."""
     name, namespace = instance.metadata.name, instance.metadata.namespace
-    claims = (names.control_plane_claim(name), names.metadata_claim(name), names.payload_claim(name))
+    claims = (
+        names.control_plane_claim(name),
+        names.metadata_claim(name),
+        names.payload_claim(name),
+        names.cache_claim(name),
+    )
     secrets = (names.admin_secret(name), names.jwt_secret(name))
     return (
         *((PERSISTENT_VOLUME_CLAIM, ObjectKey(namespace, claim)) for claim in claims),

@@ -27,13 +27,21 @@ def observed_claim(claim: View, *, class_is_specified: bool) -> ObservedClaim:
         requested=str(((spec.get("resources") or {}).get("requests") or {}).get("storage") or "0"),
         access_modes=tuple(spec.get("accessModes") or ()),
         storage_class=str(storage_class) if keeps_class else None,
+        cache_lost=is_marked_lost(claim),
+        leaving=bool(claim["metadata"].get("deletionTimestamp")),
     )
+
+
+def is_marked_lost(claim: View) -> bool:
+    """Whether `claim` is a cache that was made anew although the metadata was there already."""
+    return names.CACHE_LOST_ANNOTATION in (claim["metadata"].get("annotations") or {})
 
 
 def inputs_in_force(stateful_set: View) -> PodInputs | None:
     """What the pods of `stateful_set` start with; None when its template is not one of ours."""
     template = stateful_set["spec"]["template"]
-    config_hash = (template["metadata"].get("annotations") or {}).get(names.CONFIG_HASH_ANNOTATION)
+    annotations = template["metadata"].get("annotations") or {}
+    config_hash = annotations.get(names.CONFIG_HASH_ANNOTATION)
     references = _secret_variables(template["spec"])
     key = references.get(JWT_SECRET_VARIABLE)
     if not key or not config_hash:
@@ -42,7 +50,8 @@ def inputs_in_force(stateful_set: View) -> PodInputs | None:
     postgres = (
         PostgresSource(str(login["name"]), _volume_secret(template["spec"], DATABASE_CA_VOLUME)) if login else None
     )
-    return PodInputs(str(key["name"]), str(key["key"]), str(config_hash), postgres)
+    restarted = str(annotations.get(names.RESTARTED_ANNOTATION) or "")
+    return PodInputs(str(key["name"]), str(key["key"]), str(config_hash), postgres, restarted)
 
 
 def _secret_variables(pod: View) -> dict[str, View]:

@@ -5,15 +5,16 @@ A pod that runs keeps what it started with, whatever vanishes: nothing may stop 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from informers.errors import NotFound
+from informers.errors import ApiError, NotFound
 from informers.resource import ObjectKey, View
 from reconcilers import names
 from reconcilers.access import ApiClient
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import STATEFUL_SET
 from reconcilers.builders.config import MAX_CONFIG_BYTES, config_file, config_hash
+from reconcilers.builders.consumed import s3_keys
 from reconcilers.builders.inputs import PodInputs, PostgresSource
 from reconcilers.builders.overrides import judge
 from reconcilers.dittofs.caches import DittoFSCaches
@@ -25,6 +26,8 @@ from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
+from reconcilers.remote_store import settings_digest
+from reconcilers.secret_data import SecretProblem
 
 _UNKNOWN_DATABASE = DatabaseFacts(ready=False, reason="NotRead", message="its Secrets can't be read now")
 
@@ -40,6 +43,10 @@ class Prepared:
     config_file: str
     database: DatabaseFacts
     admin: AdminPassword
+    #: Another hash than the pod has that runs.
+    rolls: bool = False
+    #: What the rows of the remote stores depend on; None: there are none, or their keys can't be had.
+    remote: bytes | None = None
 
 
 class Preparation:
@@ -49,6 +56,7 @@ class Preparation:
         self._caches = caches
         self._client = client
         self._keeper = keeper
+        self._reader = reader
         self._databases = Databases(clusters=caches.postgres_clusters, reader=reader)
 
     def look(self, instance: DittoFS, report: Report) -> Prepared:
@@ -58,8 +66,11 @@ class Preparation:
         admin = AdminPassword(in_place=True, change_wanted=False)
         return Prepared(in_force, in_force, self._file_in_force(instance), database, admin)
 
-    def prepare(self, instance: DittoFS, report: Report, *, remembered: str | None) -> Prepared:
-        """See to what the pod needs; what lacks stands in `report`. `remembered`: the password that last worked."""
+    def prepare(self, instance: DittoFS, report: Report, *, remembered: str | None, restarted: str = "") -> Prepared:
+        """See to what the pod needs; what lacks stands in `report`.
+
+        `remembered`: the password that last worked; `restarted`: the process that must end, empty for none.
+        """
         in_force = self.in_force(instance)
         database = self._database(instance, in_force, report)
         file, inputs = self._inputs(instance, database.source, report) if database.ready else (None, None)
@@ -73,7 +84,23 @@ class Preparation:
         if in_force is None and not admin.in_place:
             # A first pod would only wait for a Secret that is not there.
             inputs = None
-        return Prepared(inputs, inputs, file or self._file_in_force(instance), database, admin)
+        rolls = in_force is not None and inputs is not None and inputs.config_hash != in_force.config_hash
+        if inputs is not None:
+            inputs = replace(inputs, restarted=restarted or (in_force.restarted if in_force else ""))
+        return Prepared(
+            inputs, inputs, file or self._file_in_force(instance), database, admin, rolls, self._remote(instance)
+        )
+
+    def _remote(self, instance: DittoFS) -> bytes | None:
+        """What was just looked at without a problem, or None."""
+        if instance.spec.payload.s3 is None:
+            return None
+        namespace = instance.metadata.namespace
+        try:
+            keys = [self._reader.look(ObjectKey(namespace, value.secret), value.key) for value in s3_keys(instance)]
+        except (SecretProblem, ApiError):
+            return None
+        return b"".join((*(key.digest for key in keys), *settings_digest(instance)))
 
     def in_force(self, instance: DittoFS) -> PodInputs | None:
         """What the pod of `instance` starts with at present."""
@@ -116,7 +143,8 @@ class Preparation:
             key = self._keeper.signing_key(instance, report)
             consumed = self._keeper.consumed(instance, postgres, report)
             if key is not None and consumed is not None and file is not None:
-                return file, PodInputs(key.secret, key.key, config_hash(file, key.digest, consumed), postgres)
+                parts = (*consumed, *settings_digest(instance))
+                return file, PodInputs(key.secret, key.key, config_hash(file, key.digest, parts), postgres)
         return file, None
 
     def _file_in_force(self, instance: DittoFS) -> str:

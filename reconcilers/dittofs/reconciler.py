@@ -34,10 +34,11 @@ from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
 from reconcilers.dittofs.observe import endpoint
-from reconcilers.dittofs.preparation import Preparation
+from reconcilers.dittofs.preparation import Preparation, Prepared
+from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
-from reconcilers.dittofs.secret_keeper import AdminPassword, SecretKeeper
+from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
 from reconcilers.dittofs.status import Assessment
@@ -86,7 +87,7 @@ class DittoFSReconciler:
         self._recorder = recorder
         self._operator_namespace = operator_namespace
         self._poll_interval_s = poll_interval_s
-        self._children = Children(caches=caches, client=client, applier=applier)
+        self._children = Children(caches=caches, client=client, applier=applier, clock=clock)
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
         self._preparation = Preparation(caches=caches, client=client, keeper=keeper, reader=reader)
@@ -95,6 +96,7 @@ class DittoFSReconciler:
             sessions=sessions,
             credentials=credentials,
             keeper=keeper,
+            remote_stores=RemoteStores(objects=client),
             accounts=Accounts(reader=reader, poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
             adapter_settings=AdapterSettings(poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
         )
@@ -102,6 +104,8 @@ class DittoFSReconciler:
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
         self._unsettled_looks: dict[ObjectKey, int] = {}
+        #: By uid, the start of the last process that has to end.
+        self._outdated: dict[str, str] = {}
 
     def reconcile(self, key: ObjectKey) -> Result:
         """One pass over the DittoFS named `key`."""
@@ -127,25 +131,34 @@ class DittoFSReconciler:
         return self._pass(self._subject(view, instance), first=first)
 
     def _pass(self, subject: Subject, *, first: bool) -> Result:
-        instance, report = subject.instance, Report()
+        instance, report, server = subject.instance, Report(), None
         if instance.spec.suspend:
             prepared = self._preparation.look(instance, report)
         else:
             remembered = self._server.remembered_password(instance)
-            prepared = self._preparation.prepare(instance, report, remembered=remembered)
+            with self._lock:
+                restarted = self._outdated.get(instance.metadata.uid, "")
+            prepared = self._preparation.prepare(instance, report, remembered=remembered, restarted=restarted)
+            if prepared.rolls and prepared.remote is not None:
+                # The rows first: the pod that comes takes up what they say when it starts.
+                server = self._ask_server(instance, self._endpoints(instance, report), prepared, report)
             facts = BuildFacts(
                 config_file=prepared.config_file,
                 shares=subject.declared,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
                 service_monitors=not self._caches.service_monitors.absent,
                 operator_namespace=self._operator_namespace,
-                pod=prepared.pod,
+                pod=None if report.rows_left else prepared.pod,
             )
             for child in wanted_children(instance, facts):
                 self._children.apply(instance, child, report, first=first)
             self._children.remove_unwanted(instance, report)
         endpoints = self._endpoints(instance, report)
-        server = self._ask_server(instance, endpoints, prepared.admin, report)
+        if server is None:
+            server = self._ask_server(instance, endpoints, prepared, report)
+            if report.outdated_process:
+                with self._lock:
+                    self._outdated[instance.metadata.uid] = report.outdated_process
         assessment = self._reporter.tell(subject, report, server, endpoints, prepared)
         return self._result(instance, assessment, report)
 
@@ -158,7 +171,7 @@ class DittoFSReconciler:
         return endpoints
 
     def _ask_server(
-        self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], admin: AdminPassword, report: Report
+        self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], prepared: Prepared, report: Report
     ) -> ServerFacts:
         pod = cached_pod(self._caches, instance)
         api = endpoints.get(names.PortName.API, {})
@@ -173,7 +186,9 @@ class DittoFSReconciler:
             return self._server.look(
                 instance,
                 url,
-                change_password=admin.change_wanted,
+                start=pod.start,
+                change_password=prepared.admin.change_wanted,
+                remote=prepared.remote,
                 change=not instance.spec.suspend,
                 report=report,
             )
@@ -185,6 +200,8 @@ class DittoFSReconciler:
             return Backoff("; ".join(report.failures), at_most_s=self._poll_interval_s)
         if report.stale:
             _log.info("somebody else wrote first", what=report.stale)
+            return RequeueAfter(STALE_S)
+        if report.rows_left or report.outdated_process:
             return RequeueAfter(STALE_S)
         if report.leaving:
             return RequeueAfter(LEAVING_S)
@@ -240,4 +257,5 @@ class DittoFSReconciler:
         self._server.forget(key, uid)
         self._reporter.forget(key)
         with self._lock:
+            self._outdated.pop(uid, None)
             self._unsettled_looks.pop(key, None)

@@ -37,10 +37,18 @@ class Report:
     stale: list[str] = field(default_factory=list)
     #: Settings of adapters that the server does not take.
     setting_problems: list[str] = field(default_factory=list)
+    #: Claims that can't have the size asked for, each with the reason.
+    storage_problems: list[str] = field(default_factory=list)
     #: Users and groups that the server can't have as declared.
     account_problems: list[str] = field(default_factory=list)
     #: Keys of configOverrides that the server passes over in silence.
     unknown_settings: list[str] = field(default_factory=list)
+    #: Why the server does not take the bucket as specified; empty: it does.
+    bucket_problem: str = ""
+    #: Whether rows of remote stores wait for the next pass to be changed.
+    rows_left: bool = False
+    #: The start of a process that has something else than its rows say; empty: it has what they say.
+    outdated_process: str = ""
     config_problems: list[Problem] = field(default_factory=list)
 
     #: The children as they are after this pass, which the caches may not show yet.

@@ -8,17 +8,21 @@ from typing import Any
 
 from informers.clock import Clock
 from informers.errors import Conflict, NotFound
-from informers.resource import ObjectKey, View
+from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, STATEFUL_SET
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, PERSISTENT_VOLUME_CLAIM, SERVICE, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
+from reconcilers.builders.claims import claimed
+from reconcilers.builders.services import adapter_parts
 from reconcilers.builders.shares_file import is_truncated
 from reconcilers.conditions import to_status
 from reconcilers.dittofs.announce import Announcement, deeds, news
-from reconcilers.dittofs.caches import DittoFSCaches
+from reconcilers.dittofs.awaited import Awaited, awaited
+from reconcilers.dittofs.bucket import BucketFacts, bucket_facts
+from reconcilers.dittofs.caches import BY_BUCKET, DittoFSCaches, bucket
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.last_words import as_the_server_found_it
@@ -26,6 +30,7 @@ from reconcilers.dittofs.observe import running_version, unloaded_shares
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter
 from reconcilers.unreadable import Unreadable
@@ -84,6 +89,8 @@ class Reporter:
             "endpoints": endpoints,
             "database": instance.spec.database.kind,
             "version": version,
+            "payloadLocation": location(instance),
+            "cacheLost": observed.bucket is not None and observed.bucket.is_cache_lost,
             "configHash": prepared.in_force.config_hash if prepared.in_force else "",
             "shares": len(subject.declared),
             "replicas": observed.stateful_set.existing if observed.stateful_set else 0,
@@ -112,7 +119,7 @@ class Reporter:
     def _observe(self, subject: Subject, report: Report, server: ServerFacts, database: DatabaseFacts) -> Observed:
         instance, before = subject.instance, self._status.last(subject.view)
         key = child_key(instance, names.stateful_set(instance.metadata.name))
-        pod = cached_pod(self._caches, instance)
+        pod, awaited = cached_pod(self._caches, instance), self._awaited(instance, report)
         ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
         return Observed(
             replicas=instance.spec.replicas,
@@ -127,6 +134,8 @@ class Reporter:
             contested=tuple(report.contested),
             leftovers=tuple(report.leaving),
             failures=tuple(report.failures),
+            under_way=tuple(matter for matter in (server.under_way, awaited.growth, awaited.address) if matter),
+            not_given=tuple(matter for matter in (awaited.size, awaited.overdue) if matter),
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
             pod=pod,
             server=server,
@@ -134,8 +143,32 @@ class Reporter:
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
             badger=instance.spec.metadata.type is MetadataType.BADGER,
+            bucket_problem=report.bucket_problem,
+            bucket=self._bucket(subject, report),
             shares_file_truncated=is_truncated(self._shares_file(instance, report)),
         )
+
+    def _awaited(self, instance: DittoFS, report: Report) -> Awaited:
+        claims = (name for name, _ in claimed(instance))
+        services = (part.service_name for part in adapter_parts(instance) if part.enabled)
+        return awaited(
+            claims=self._children(instance, report, PERSISTENT_VOLUME_CLAIM, claims),
+            services=self._children(instance, report, SERVICE, services),
+            refused=report.storage_problems,
+            now=self._clock.now(),
+        )
+
+    def _children(self, instance: DittoFS, report: Report, resource: Resource, names: Iterable[str]) -> list[View]:
+        views = (cached_child(self._caches, report, resource, child_key(instance, name)) for name in names)
+        return [view for view in views if view is not None]
+
+    def _bucket(self, subject: Subject, report: Report) -> BucketFacts | None:
+        instance = subject.instance
+        key = child_key(instance, names.cache_claim(instance.metadata.name))
+        claim = cached_child(self._caches, report, PERSISTENT_VOLUME_CLAIM, key)
+        values = bucket(subject.view)
+        others = (other for value in values for other in self._caches.dittofs.by_index(BY_BUCKET, value))
+        return bucket_facts(instance, claim, others)
 
     def _shares_file(self, instance: DittoFS, report: Report) -> str:
         key = child_key(instance, names.config_map(instance.metadata.name))

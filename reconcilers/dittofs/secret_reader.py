@@ -15,7 +15,7 @@ from informers.recent import Recent
 from informers.resource import ObjectKey, View
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.resources import SECRET
-from reconcilers.secret_data import SecretProblem, decode, no_such_key, version_of
+from reconcilers.secret_data import SecretProblem, absent, decode, no_such_key, version_of
 
 #: Secrets of whose values digests are remembered: a few an instance.
 MEMORY_SIZE = 10_000
@@ -51,7 +51,7 @@ class SecretReader:
         if view is None:
             with self._lock:
                 self._known.forget(secret)
-            raise SecretProblem(_absent(secret, data_key))
+            raise SecretProblem(absent(secret.name, data_key))
         version = version_of(view)
         with self._lock:
             known = self._known.get(secret)
@@ -71,14 +71,14 @@ class SecretReader:
         try:
             live = self._client.get(SECRET, secret)
         except NotFound:
-            raise SecretProblem(_absent(secret, data_key)) from None
+            raise SecretProblem(absent(secret.name, data_key)) from None
         return decode(live, data_key)
 
     def _read(self, secret: ObjectKey, data_key: str) -> tuple[tuple[str, str], Mapping[str, SecretValue | str]]:
         try:
             live = self._client.get(SECRET, secret)
         except NotFound:
-            raise SecretProblem(_absent(secret, data_key)) from None
+            raise SecretProblem(absent(secret.name, data_key)) from None
         return version_of(live), {key: _digested(live, key) for key in live.get("data") or {}}
 
 
@@ -89,7 +89,3 @@ def _digested(secret: View, data_key: str) -> SecretValue | str:
         return str(problem)
     raw = text.encode()
     return SecretValue(hashlib.sha256(raw).digest(), len(raw), len(text))
-
-
-def _absent(secret: ObjectKey, data_key: str) -> str:
-    return f'Secret "{secret.name}" does not exist: create it with the key "{data_key}", or name another Secret'

@@ -12,7 +12,7 @@ from typing import Any
 from reconcilers.server.account_calls import AccountCalls
 from reconcilers.server.calls import API, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
-from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, Store, json_object
+from reconcilers.server.rows import Adapter, GracePeriod, Health, HealthReport, Row, Share, Store, json_object
 from reconcilers.server.share_calls import ShareCalls, share_segment
 
 
@@ -22,6 +22,10 @@ class ServerClient(AccountCalls, ShareCalls):
     def health(self) -> Health:
         """Whether the process runs and reaches its database. Needs no login."""
         return Health.parse(self._caller.call_openly("GET", "/health"))
+
+    def grace_period(self) -> GracePeriod | None:
+        """The grace period for NFSv4 clients; None while NFS doesn't run. Needs no login."""
+        return GracePeriod.parse(self._caller.call_openly("GET", "/health/ready"))
 
     def login(self) -> None:
         """Prove that the credentials are good; LoginRefused when they are not."""
@@ -90,6 +94,24 @@ class ServerClient(AccountCalls, ShareCalls):
                 raise
             return present
 
+    def remote_stores(self) -> tuple[Store, ...]:
+        """Every remote block store. The server asks each S3 service how it is first, for up to 5 s in all."""
+        return rows_of(self._caller.call("GET", f"{API}/store/block/remote"), Store.parse)
+
+    def remote_store(self, name: str) -> Store | None:
+        """The remote block store with this name or id, None when there is none; as slow as its S3 service."""
+        return self._found(path_of("store", "block", "remote", name), Store.parse)
+
+    def create_remote_store(self, name: str, *, store_type: str, config: Mapping[str, Any]) -> Store:
+        """Create a remote block store; Conflict when there is one of that name."""
+        body = {"name": name, "type": store_type, "config": json.dumps(config)}
+        return Store.parse(self._caller.call("POST", f"{API}/store/block/remote", body))
+
+    def update_remote_store(self, name: str, *, config: Mapping[str, Any]) -> Store:
+        """Give a remote block store another `config`; values shown masked stay. Shares take it up at the next start."""
+        path = path_of("store", "block", "remote", name)
+        return Store.parse(self._caller.call("PUT", path, {"config": json.dumps(config)}))
+
     def shares(self) -> tuple[Share, ...]:
         """Every share, with its health."""
         return rows_of(self._caller.call("GET", f"{API}/shares"), Share.parse)
@@ -102,12 +124,16 @@ class ServerClient(AccountCalls, ShareCalls):
         """The health of a share; `unknown` when the server could not load it."""
         return HealthReport.parse(self._caller.call("GET", path_of("shares", share_segment(name), "status")))
 
-    def create_share(self, name: str, *, metadata_store: str, local_store: str, fields: Mapping[str, Any]) -> Share:
-        """Create a share on two stores (by name). Success does not mean that it works: read `share_status`.
+    def create_share(
+        self, name: str, *, metadata_store: str, local_store: str, remote_store: str = "", fields: Mapping[str, Any]
+    ) -> Share:
+        """Create a share on its stores (by name). Success does not mean that it works: read `share_status`.
 
         It is always created enabled, whatever `fields` say.
         """
         body = {**fields, "name": name, "metadata_store_id": metadata_store, "local_block_store": local_store}
+        if remote_store:
+            body["remote_block_store"] = remote_store
         return Share.parse(self._caller.call("POST", f"{API}/shares", body))
 
     def update_share(self, name: str, *, fields: Mapping[str, Any]) -> Share:

@@ -19,8 +19,8 @@ from reconcilers.server.errors import ServerUnreachable, refused
 from reconcilers.server.tls import Tls
 
 CONNECT_TIMEOUT_S = 2.0
-#: Longest silence of the server within one answer.
-READ_TIMEOUT_S = 5.0
+#: Longest silence of the server within one answer; it waits itself up to 5 s for an S3 service before it tells of one.
+READ_TIMEOUT_S = 8.0
 #: Longest whole answer: a server that drips bytes must not hold a worker.
 TOTAL_TIMEOUT_S = 15.0
 #: A list of a thousand shares is about 1 MB.
@@ -182,15 +182,24 @@ def _tls_reason(error: SSLError) -> str:
 
 
 #: Fields of requests whose values are told to nobody but the server.
-_SECRET_FIELDS = ("password", "current_password", "new_password", "refresh_token")
+_SECRET_FIELDS = (
+    "password", "current_password", "new_password", "refresh_token", "access_key_id", "secret_access_key"
+)  # fmt: skip
 
 
 def _without_secrets(detail: str, body: Mapping[str, Any] | None, token: str) -> str:
     """`detail` without what the request held in confidence, should the server repeat it."""
-    for secret in (token, *(str((body or {}).get(field) or "") for field in _SECRET_FIELDS)):
+    confided = {**(body or {}), **_settings_of_store(body)}
+    for secret in (token, *(str(confided.get(field) or "") for field in _SECRET_FIELDS)):
         if secret:
             detail = detail.replace(secret, "…")
     return detail
+
+
+def _settings_of_store(body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    config = (body or {}).get("config")
+    settings = orjson.loads(config) if isinstance(config, str) else None
+    return settings if isinstance(settings, dict) else {}
 
 
 def _detail(status: int, content: bytes) -> str:

@@ -59,6 +59,26 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class GracePeriod:
+    """After a start, NFSv4 clients may reclaim what they had open, and nothing else is served to them."""
+
+    active: bool
+    expected_clients: int
+    reclaimed_clients: int
+
+    @classmethod
+    def parse(cls, data: object) -> GracePeriod | None:
+        """From the answer of `GET /health/ready`; None when it has none, as without NFS."""
+        details = json_object(data, "health").get("data")
+        period = details.get("grace_period") if isinstance(details, Mapping) else None
+        if not isinstance(period, Mapping):
+            return None
+        return cls(
+            period.get("active") is True, _number(period, "expected_clients"), _number(period, "reclaimed_clients")
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRow:
     """A group; `gid` is 0 when it has none."""
 
@@ -163,6 +183,8 @@ class Share:
     metadata_store_id: str
     local_block_store_id: str
     health: HealthReport
+    #: Empty: its contents stay on the local store.
+    remote_block_store_id: str = ""
 
     @property
     def loaded(self) -> bool:
@@ -182,6 +204,7 @@ class Share:
             quota=_text(row, "quota_bytes"),
             metadata_store_id=_text(row, "metadata_store_id"),
             local_block_store_id=_text(row, "local_block_store_id"),
+            remote_block_store_id=_text(row, "remote_block_store_id"),
             health=HealthReport.parse(row.get("status")),
         )
 

@@ -95,4 +95,5 @@ def _facts(instance: View) -> tuple[object, ...]:
         bool(metadata.get("deletionTimestamp")),
         status.get("apiReachable"),
         status.get("endpoints"),
+        status.get("cacheLost"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from informers.clock import Clock
 from informers.resource import ObjectKey, View
@@ -10,6 +10,7 @@ from reconcilers import names
 from reconcilers.access import Recorder
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
+from reconcilers.remote_store import ObjectReader, read_keys
 from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
@@ -19,7 +20,7 @@ from reconcilers.share.desired import DesiredShare, desired_share
 from reconcilers.share.detail_calls import UnknownHolder, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
-from reconcilers.share.plan import CreateShare, Observed, Step, plan, store_mismatch
+from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
@@ -44,24 +45,36 @@ class Convergence:
     """Brings shares to what is wanted. Safe for many threads, for different shares."""
 
     def __init__(
-        self, *, recorder: Recorder, listings: ShareListings, clock: Clock, deep_poll_interval_s: float
+        self,
+        *,
+        recorder: Recorder,
+        listings: ShareListings,
+        objects: ObjectReader,
+        clock: Clock,
+        deep_poll_interval_s: float,
     ) -> None:
         self._recorder = recorder
         self._listings = listings
+        self._objects = objects
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
-        """Look at the server, do what is lacking, and say what came of it. Raises a `ServerError`."""
+        """Look at the server, do what is lacking, and say what came of it.
+
+        Raises a `ServerError`, and SecretProblem or a `ClientError` when the keys of the bucket can't be had.
+        """
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
         observed = self._observe(instance, session, desired, look_deep=not calm or self._looks.is_due(key))
         mismatch = None
         if observed.share is None:
-            mismatch = store_mismatch(desired.metadata_store, observed.metadata_store) or store_mismatch(
-                desired.local_store, observed.local_store
+            mismatch = (
+                store_mismatch(desired.metadata_store, observed.metadata_store)
+                or store_mismatch(desired.local_store, observed.local_store)
+                or remote_store_mismatch(desired.remote_store, observed.remote_store)
             )
         if mismatch is not None:
             return out_of_sync(
@@ -88,7 +101,7 @@ class Convergence:
             return _unknown_holders(subject.share, facts, unknown)
         if observed.details is not None or observed.share is None:
             self._looks.done(key)
-        return in_sync(share, facts)
+        return in_sync(share, facts, cache_lost=instance.status.cache_lost)
 
     def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
         now = self._clock.monotonic()
@@ -118,6 +131,7 @@ class Convergence:
                 share=None,
                 metadata_store=session.metadata_store(desired.metadata_store.name),
                 local_store=session.local_store(desired.local_store.name),
+                remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
             )
         details = read_details(desired.details, path=desired.path, server=session) if look_deep else None
         return Observed(share=share, details=details)
@@ -129,7 +143,7 @@ class Convergence:
         done, unknown = [], []
         for step in steps:
             try:
-                execute(step, path=path, server=session)
+                execute(step, path=path, server=session, keys=lambda: read_keys(instance, self._objects))
                 done.append(step)
             except UnknownHolder as error:
                 unknown.append(str(error))
@@ -147,13 +161,15 @@ class Convergence:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store:
-            return ShareFacts(row.id, known.adopted, known.metadata_store, known.local_store, mount)
+            return replace(known, mount=mount)
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
         metadata_name = row.metadata_store_id if metadata is None else metadata.name
         local_name = row.local_block_store_id if local is None else local.name
+        remote = session.remote_store(row.remote_block_store_id) if row.remote_block_store_id else None
+        remote_name = row.remote_block_store_id if remote is None else remote.name
         # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
         adopted = metadata_name != names.metadata_store(share.path)
-        return ShareFacts(row.id, adopted, metadata_name, local_name, mount)
+        return ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount)
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path

@@ -11,6 +11,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
 from reconcilers.api.storage import MetadataType, PayloadType
+from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
 
 #: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
@@ -44,6 +45,8 @@ class DesiredShare:
     details: DesiredDetails
     metadata_store: StoreDefinition
     local_store: StoreDefinition
+    #: Without the keys; None: the contents stay on the local store.
+    remote_store: StoreDefinition | None = None
 
 
 def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
@@ -51,13 +54,15 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
     spec = share.spec
     return DesiredShare(
         path=share.path,
-        enabled=spec.enabled,
+        # Without its cache a server reads files as zeros: better nobody reads them (decisions A7).
+        enabled=spec.enabled and not instance.status.cache_lost,
         read_only=spec.read_only,
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
         metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
         local_store=_local_store(instance.spec.payload.type),
+        remote_store=_remote_store(share.path, instance),
     )
 
 
@@ -78,5 +83,14 @@ def _local_store(kind: PayloadType) -> StoreDefinition:
         case PayloadType.FILESYSTEM:
             config = {"path": names.PAYLOAD_MOUNT, "max_size": LOCAL_STORE_MAX_BYTES}
             return StoreDefinition(names.PAYLOAD_STORE, "fs", config)
+        case PayloadType.S3:
+            # No limit: one of the store would go before the one of each share.
+            return StoreDefinition(names.CACHE_STORE, "fs", {"path": names.CACHE_MOUNT})
         case PayloadType.MEMORY:
             return StoreDefinition(names.PAYLOAD_STORE, "memory", {})
+
+
+def _remote_store(path: str, instance: DittoFS) -> StoreDefinition | None:
+    if instance.spec.payload.s3 is None:
+        return None
+    return StoreDefinition(names.remote_store(path), STORE_TYPE, settings(instance, path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+from reconcilers.remote_store import S3Keys, in_our_words, with_keys
 from reconcilers.server.client import ServerClient
-from reconcilers.server.errors import NotFound
+from reconcilers.server.errors import NotFound, ServerRefused
+from reconcilers.share.desired import StoreDefinition
 from reconcilers.share.detail_calls import execute_detail
 from reconcilers.share.detail_plan import changes
 from reconcilers.share.plan import (
@@ -16,6 +18,7 @@ from reconcilers.share.plan import (
     EnableShare,
     EnsureLocalStore,
     EnsureMetadataStore,
+    EnsureRemoteStore,
     RefreshAccess,
     Step,
     UpdateShare,
@@ -29,15 +32,22 @@ _FIELDS: Mapping[str, str] = {
 }
 
 
-def execute(step: Step, *, path: str, server: ServerClient) -> None:
-    """Do `step` for the share at `path`. Raises UnknownHolder or a `ServerError`; each can be repeated."""
+def execute(step: Step, *, path: str, server: ServerClient, keys: Callable[[], S3Keys]) -> None:
+    """Do `step` for the share at `path`; `keys` gives those of the bucket, and may raise.
+
+    Raises UnknownHolder or a `ServerError`; every step can be done again.
+    """
     match step:
         case EnsureMetadataStore(definition):
             server.create_metadata_store(definition.name, store_type=definition.type, config=definition.config)
         case EnsureLocalStore(definition):
             server.create_local_store(definition.name, store_type=definition.type, config=definition.config)
-        case CreateShare(metadata_store, local_store, fields):
-            server.create_share(path, metadata_store=metadata_store, local_store=local_store, fields=fields)
+        case EnsureRemoteStore(definition, present):
+            _ensure_remote_store(definition, keys(), server, present=present)
+        case CreateShare(metadata_store, local_store, fields, remote_store):
+            server.create_share(
+                path, metadata_store=metadata_store, local_store=local_store, remote_store=remote_store, fields=fields
+            )
         case UpdateShare(fields):
             server.update_share(path, fields=fields)
         case ConfirmQuota(quota_bytes):
@@ -54,6 +64,17 @@ def execute(step: Step, *, path: str, server: ServerClient) -> None:
             execute_detail(step, path=path, server=server)
 
 
+def _ensure_remote_store(definition: StoreDefinition, keys: S3Keys, server: ServerClient, *, present: bool) -> None:
+    config = with_keys(definition.config, keys)
+    try:
+        if present:
+            server.update_remote_store(definition.name, config=config)
+        else:
+            server.create_remote_store(definition.name, store_type=definition.type, config=config)
+    except ServerRefused as refusal:
+        raise in_our_words(refusal) from None
+
+
 def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
     """The fields of the specification that `steps` changed on the server, in their order; none for a quiet check."""
     fields: list[str] = []
@@ -63,7 +84,14 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
                 fields += [_FIELDS[name] for name in changed]
             case EnableShare() | DisableShare():
                 fields.append("enabled")
-            case EnsureMetadataStore() | EnsureLocalStore() | CreateShare() | ConfirmQuota() | RefreshAccess():
+            case (
+                EnsureMetadataStore()
+                | EnsureLocalStore()
+                | EnsureRemoteStore()
+                | CreateShare()
+                | ConfirmQuota()
+                | RefreshAccess()
+            ):
                 pass
             case _:
                 fields += changes(step)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconcilers.remote_store import PLACE
 from reconcilers.server.rows import Share, Store
 from reconcilers.server.sizes import same_size
 from reconcilers.share.desired import DesiredShare, StoreDefinition
@@ -28,12 +29,22 @@ class EnsureLocalStore:
 
 
 @dataclass(frozen=True, slots=True)
+class EnsureRemoteStore:
+    """Create the remote block store, or give the one that is `present` the keys in force."""
+
+    definition: StoreDefinition
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CreateShare:
     """Create the share on its stores; the server always creates it enabled."""
 
     metadata_store: str
     local_store: str
     fields: Mapping[str, Any]
+    #: Empty: the contents stay on the local store.
+    remote_store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class DisableShare:
 Step = (
     EnsureMetadataStore
     | EnsureLocalStore
+    | EnsureRemoteStore
     | CreateShare
     | UpdateShare
     | ConfirmQuota
@@ -87,6 +99,7 @@ class Observed:
     share: Share | None
     metadata_store: Store | None = None
     local_store: Store | None = None
+    remote_store: Store | None = None
     details: ObservedDetails | None = None
 
 
@@ -139,18 +152,34 @@ def store_mismatch(definition: StoreDefinition, present: Store | None) -> StoreM
     )
 
 
+def remote_store_mismatch(definition: StoreDefinition | None, present: Store | None) -> StoreMismatch | None:
+    """Why the remote store `present` can't be the one of `definition`, None when it can: the place alone counts."""
+    if definition is None or present is None:
+        return None
+    differing = [part for part in PLACE if present.config.get(part, "") != definition.config.get(part, "")]
+    if present.type == definition.type and not differing:
+        return None
+    return StoreMismatch(
+        f'the server\'s remote store "{present.name}" differs in {", ".join(differing) or "type"} from what this share '
+        "needs: remove that store from the server or choose another path"
+    )
+
+
 def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
     steps: list[Step] = []
     if observed.metadata_store is None:
         steps.append(EnsureMetadataStore(desired.metadata_store))
     if observed.local_store is None:
         steps.append(EnsureLocalStore(desired.local_store))
+    if desired.remote_store is not None:
+        steps.append(EnsureRemoteStore(desired.remote_store, present=observed.remote_store is not None))
     # Writable at first: the server can't open the root directory of a share that is made read-only to anybody, and
     # keeps it read-only for ever (tried against v0.29.0).
     fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission}
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
-    steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields))
+    remote_name = desired.remote_store.name if desired.remote_store else ""
+    steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields, remote_name))
     if desired.read_only:
         steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.details.squash)]
     if not desired.enabled:

@@ -6,6 +6,7 @@ The server is polled, since it can't be watched: one list call per instance serv
 from __future__ import annotations
 
 from informers.clock import Clock
+from informers.errors import ApiError
 from informers.errors import Conflict as ObjectConflict
 from informers.errors import NotFound as ObjectNotFound
 from informers.finalizer import Finalizer
@@ -17,6 +18,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
+from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.session import Sessions
@@ -77,6 +79,7 @@ class ShareReconciler:
         self._convergence = Convergence(
             recorder=recorder,
             listings=ShareListings(clock=clock, max_age_s=self._look_every_s),
+            objects=client,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
         )
@@ -145,6 +148,8 @@ class ShareReconciler:
             findings = self._convergence.step(subject, instance, session)
         except CredentialsMissing as error:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
+        except (SecretProblem, ApiError) as error:
+            findings = out_of_sync(subject.share, known, reason="BucketKeysMissing", message=str(error))
         except ServerUnreachable as error:
             self._convergence.distrust(instance.key)
             findings = out_of_sync(subject.share, known, reason="ServerUnreachable", message=str(error), certain=False)

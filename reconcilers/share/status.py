@@ -20,13 +20,15 @@ class ShareFacts:
     adopted: bool = False
     metadata_store: str = ""
     local_store: str = ""
+    remote_store: str = ""
     mount: str = ""
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
         """What the last pass wrote down."""
         status = share.status
-        return cls(status.share_id, status.adopted, status.stores.metadata, status.stores.local, status.mount)
+        stores = status.stores
+        return cls(status.share_id, status.adopted, stores.metadata, stores.local, stores.remote, status.mount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,16 @@ class Findings:
 INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
 
 
-def in_sync(share: Share, facts: ShareFacts) -> Findings:
-    """The server has what is wanted; whether clients can use it, `share` says."""
+def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False) -> Findings:
+    """The server has what is wanted; whether clients can use it, `share` says.
+
+    `cache_lost`: it is kept disabled, since its files would read as zeros.
+    """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    if cache_lost:
+        message = "disabled, since its files would read as zeros: see the condition Degraded of the DittoFS"
+        obstacle = false(ShareCondition.READY, "CacheLost", message)
+        return Findings(SharePhase.DEGRADED, INSTANCE_REACHABLE, synced, facts, obstacle)
     if not share.enabled:
         obstacle = false(ShareCondition.READY, "Disabled", "spec.enabled is false: clients can't use the share")
         return Findings(SharePhase.DISABLED, INSTANCE_REACHABLE, synced, facts, obstacle)
@@ -116,7 +125,7 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "phase": findings.phase.value,
         "shareID": facts.share_id,
         "adopted": facts.adopted,
-        "stores": {"metadata": facts.metadata_store, "local": facts.local_store},
+        "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
         "path": share.path,
         "mount": facts.mount,
         "conditions": to_status(

@@ -20,7 +20,12 @@ from tests.support.real_server import dfs_or_skip
 
 pytestmark = [pytest.mark.integration, pytest.mark.places("local", reason="it needs no cluster")]
 
-METADATA, LOCAL, SHARES = "/api/v1/store/metadata", "/api/v1/store/block/local", "/api/v1/shares"
+METADATA, LOCAL, REMOTE, SHARES = (
+    "/api/v1/store/metadata",
+    "/api/v1/store/block/local",
+    "/api/v1/store/block/remote",
+    "/api/v1/shares",
+)
 
 
 def _config(**values: Any) -> str:
@@ -121,6 +126,14 @@ SHARE_DETAILS: tuple[tuple[str, str, Any], ...] = (
     ("GET", _QUOTAS, None),
     ("DELETE", f"{SHARES}/none/quotas/user/1", None),
 )
+
+
+def _bucket(**values: Any) -> str:
+    """Settings of a remote store whose endpoint is the server's own API, which says at once that it has no bucket."""
+    endpoint = "http://127.99.1.1:8080"
+    keys = {"access_key_id": "identifier", "secret_access_key": "key", "operator_fingerprint": "f"}
+    return _config(**{"bucket": "bucket", "endpoint": endpoint, "allow_private_endpoint": True, **keys, **values})
+
 
 #: Method, path, body. What a call needs was made by calls before it.
 CALLS: tuple[tuple[str, str, Any], ...] = (
@@ -240,7 +253,20 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("GET", f"{LOCAL}/p", None),
     ("GET", f"{LOCAL}/p/status", None),
     ("GET", f"{LOCAL}/none", None),
-    ("POST", "/api/v1/store/block/remote", {"name": "r", "type": "s3", "config": "{}"}),
+    ("GET", REMOTE, None),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": "{}"}),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": _bucket(secret_access_key="")}),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": _bucket(allow_private_endpoint=False)}),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": _bucket(endpoint="http://169.254.169.254")}),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": _bucket()}),
+    ("POST", REMOTE, {"name": "r", "type": "s3", "config": _bucket()}),
+    ("PUT", f"{REMOTE}/r", {"config": _bucket(region="eu", secret_access_key="********")}),
+    ("PUT", f"{REMOTE}/r", {"config": _bucket(allow_private_endpoint=False)}),
+    ("PUT", f"{REMOTE}/none", {"config": _bucket()}),
+    ("GET", f"{REMOTE}/r", None),
+    ("GET", f"{REMOTE}/r/status", None),
+    ("GET", f"{REMOTE}/none", None),
+    ("GET", REMOTE, None),
     ("GET", SHARES, None),
     ("POST", SHARES, {}),
     ("POST", SHARES, {"name": "e"}),
@@ -251,6 +277,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "p", "quota_bytes": "abc"}),
     ("POST", SHARES, {"name": "e", "metadata_store_id": "m", "local_block_store": "p", "quota_bytes": "10GiB"}),
     ("POST", SHARES, {"name": "/e", "metadata_store_id": "m", "local_block_store": "p"}),
+    ("POST", SHARES, {"name": "f", "metadata_store_id": "s", "local_block_store": "p", "remote_block_store": "none"}),
     ("POST", SHARES, {"name": "a/b", "metadata_store_id": "s", "local_block_store": "p"}),
     ("GET", f"{SHARES}/a%2Fb", None),
     ("GET", f"{SHARES}/%2Fa%2Fb", None),

@@ -32,6 +32,10 @@ def _payload(**storage: Any) -> Spec:
     return {"payload": {"storage": storage}}
 
 
+def _s3(**fields: Any) -> Spec:
+    return {"payload": {"type": "s3", "s3": {"bucket": "files", "credentialsSecretRef": {"name": "keys"}, **fields}}}
+
+
 def _share(**fields: Any) -> Spec:
     return {"instanceRef": {"name": "demo"}, **fields}
 
@@ -67,7 +71,10 @@ REFUSED_AT_CREATION: tuple[tuple[Resource, Spec, str, str], ...] = (
         "spec.metadata.type",
         'supported values: "badger", "sqlite", "memory"',
     ),
-    (DITTOFS, {"payload": {"type": "s3"}}, "spec.payload.type", 'supported values: "filesystem", "memory"'),
+    (DITTOFS, {"payload": {"type": "s3"}}, "spec.payload.s3", "belongs to payload.type s3, which needs it"),
+    (DITTOFS, _s3(endpoint="s3.example.com"), "spec.payload.s3.endpoint", "should match"),
+    (DITTOFS, _s3(prefix="../other"), "spec.payload.s3.prefix", "should match"),
+    (DITTOFS, {"cache": {}}, "spec.cache", "cache belongs to payload.type s3"),
     (DITTOFS, {"payload": {"type": "memory"}}, "payload.type", "must both be memory or neither"),
     (DITTOFS, {"logging": {"level": "TRACE"}}, "spec.logging.level", "supported values"),
     (DITTOFS, {"volumeRetention": "Maybe"}, "spec.volumeRetention", 'supported values: "Retain", "Delete"'),
@@ -104,7 +111,7 @@ REFUSED_AT_CREATION: tuple[tuple[Resource, Spec, str, str], ...] = (
 @pytest.mark.parametrize(
     ("resource", "spec", "field", "remedy"),
     REFUSED_AT_CREATION,
-    ids=[f"{resource.kind} {spec}"[:80] for resource, spec, _, _ in REFUSED_AT_CREATION],
+    ids=[f"{resource.kind} {spec}"[:160] for resource, spec, _, _ in REFUSED_AT_CREATION],
 )
 def test_a_wrong_specification_is_refused(
     world: World, resource: Resource, spec: Spec, field: str, remedy: str
@@ -137,7 +144,7 @@ REFUSED_AS_A_CHANGE: tuple[tuple[Resource, Spec, str, str], ...] = (
 @pytest.mark.parametrize(
     ("resource", "spec", "field", "remedy"),
     REFUSED_AS_A_CHANGE,
-    ids=[f"{resource.kind} {spec}"[:80] for resource, spec, _, _ in REFUSED_AS_A_CHANGE],
+    ids=[f"{resource.kind} {spec}"[:160] for resource, spec, _, _ in REFUSED_AS_A_CHANGE],
 )
 def test_a_change_of_what_is_fixed_is_refused(
     world: World, resource: Resource, spec: Spec, field: str, remedy: str

@@ -76,7 +76,7 @@ def test_a_ready_share_tells_its_mount_line_stores_path_and_id(world: World, ser
     assert status["ready"] is True
     assert status["path"] == "/team/telling"
     assert status["mount"] == f"mount -t nfs -o vers=4.1,port=2049,proto=tcp {nfs['clusterIP']}:/team/telling /mnt"
-    assert status["stores"] == {"metadata": "op-team%2Ftelling", "local": "op-payload"}
+    assert status["stores"] == {"metadata": "op-team%2Ftelling", "local": "op-payload", "remote": ""}
     assert status["adopted"] is False
     assert status["shareID"] == server.share("/team/telling")["id"]
     assert {condition["type"] for condition in status["conditions"]} == {"Ready", "InstanceReady", "Synced"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, SECRET
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 from reconcilers.server.tls import Tls
@@ -66,6 +67,8 @@ class Objects:
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
         self.instances = Store(logger=logger)
         self.writes: list[str] = []
+        #: By name, the values of Secrets.
+        self.secrets: dict[str, dict[str, str]] = {}
         self._version = 0
 
     def put(self, manifest: Manifest) -> View:
@@ -77,7 +80,10 @@ class Objects:
         return view
 
     def get(self, resource: Resource, key: ObjectKey) -> Manifest:
-        view = self._cache(resource.kind).get(key)
+        if resource == SECRET and key.name in self.secrets:
+            data = {name: base64.b64encode(value.encode()).decode() for name, value in self.secrets[key.name].items()}
+            return {"metadata": {"name": key.name}, "data": data}
+        view = self._cache(resource.kind).get(key) if resource != SECRET else None
         if view is None:
             raise NotFound(404, "NotFound", f"{key} not found")
         manifest: Manifest = thaw(view)
@@ -283,7 +289,7 @@ class ShareWorld:
 def share_world(directory: Path) -> Iterator[ShareWorld]:
     """A ShareWorld whose server keeps its things in the empty `directory`."""
     with double_dittofs_server(directory, container_paths=True) as server:
-        for folder in ("data/metadata", "data/payload"):
+        for folder in ("data/metadata", "data/payload", "data/cache"):
             (directory / folder).mkdir(parents=True)
         world = ShareWorld(server)
         try:

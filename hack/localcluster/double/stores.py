@@ -8,6 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
+from hack.localcluster.double import buckets
 from hack.localcluster.double.answers import Answer, bad_request, conflict, json_answer, not_found, timestamp
 from hack.localcluster.double.request import Request
 from hack.localcluster.double.state import Row, StoreUnusable, new_row
@@ -57,9 +58,10 @@ def create_block(request: Request) -> Answer:
     if fields["type"] not in _TYPES_OF_KIND[table]:
         raise bad_request(f"Store type '{fields['type']}' is not valid for kind '{table}'")
     try:
-        _check_block(request, table, fields["type"], _config(fields.get("config", "")))
+        config = _config(fields.get("config", ""))
     except ValueError as error:
         raise bad_request(f"Invalid block store config: {error}") from None
+    _checked_block(request, table, fields["type"], config)
     if fields["name"] in request.state.tables[table]:
         raise conflict("Block store already exists")
     return _create(request, table, fields)
@@ -71,13 +73,16 @@ def get(request: Request) -> Answer:
 
 
 def update(request: Request) -> Answer:
-    """PUT: writes the row and checks nothing, as on the server; a masked value keeps the stored one."""
-    row = _find(request)
+    """PUT: a masked value keeps the stored one; of a metadata store nothing is checked, as on the server."""
+    table, row = _table(request), _find(request)
     fields = request.fields(type=str, config=str)
     if "config" in fields:
         kept = json.loads(row["config"] or "{}")
         values = _config(fields["config"])
-        fields["config"] = json.dumps({key: kept.get(key) if val == _MASK else val for key, val in values.items()})
+        merged = {key: kept.get(key) if val == _MASK else val for key, val in values.items()}
+        fields["config"] = json.dumps(merged)
+        if table != "metadata":
+            _checked_block(request, table, fields.get("type") or row["type"], merged)
     row.update(fields)
     request.state.save()
     return json_answer(_store(_table(request), row))
@@ -115,11 +120,19 @@ def _required(request: Request) -> dict[str, Any]:
     return fields
 
 
+def _checked_block(request: Request, table: str, kind: str, config: Mapping[str, Any]) -> None:
+    try:
+        _check_block(request, table, kind, config)
+    except ValueError as error:
+        raise bad_request(f"Invalid block store config: {error}") from None
+
+
 def _check_block(request: Request, table: str, kind: str, config: Mapping[str, Any]) -> None:
     if kind == "s3":
         for key in ("bucket", "access_key_id", "secret_access_key"):
             if not config.get(key):
                 raise ValueError(f"s3 remote block store requires {key} in config")
+        buckets.check_endpoint(config)
     if table != "local" or kind != "fs":
         return
     path = config.get("path")
@@ -178,6 +191,8 @@ def _shown_value(key: str, value: Any) -> Any:
 
 
 def _status(table: str, row: Row) -> dict[str, Any]:
+    if row["type"] == "s3":
+        return buckets.health(_config(row["config"]))
     report = {"status": "healthy", "checked_at": timestamp()}
     if table != "metadata" and row["type"] in _HEALTH_MESSAGES:
         report["message"] = _HEALTH_MESSAGES[row["type"]]

@@ -22,12 +22,19 @@ PORTS = (
 )
 NODE_PORTS = "service.nodePort must differ among the enabled adapters"
 ONE_DATABASE = "exactly one of database.sqlite, database.postgresRef and database.postgresSecretRef must be set"
+S3_WITH_TYPE = "payload.s3 belongs to payload.type s3, which needs it: set both or neither"
+S3_FIXED = "payload.s3.{field} is fixed, at another place every file would be unreadable; create a new DittoFS"
 GROW = "size can only grow; a volume cannot shrink"
 CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
 
 
 def _payload(**storage: Any) -> Spec:
     return {"payload": {"storage": storage}}
+
+
+def _s3(*, cache: Spec | None = None, **fields: Any) -> Spec:
+    s3 = {"bucket": "files", "credentialsSecretRef": {"name": "keys"}, **fields}
+    return {"payload": {"type": "s3", "s3": s3}, **({} if cache is None else {"cache": cache})}
 
 
 def _accounts(**accounts: Any) -> Spec:
@@ -86,6 +93,10 @@ def _service(adapter: str = "nfs", **service: Any) -> Spec:
         {"adapters": {"nfs": {"settings": {"lease_time": 60, "blocked_operations": ["MKNOD"]}}}},
         _tls(secretName="a", clientCASecretName="b", clientSecretName="c"),
         _accounts(users=[_user("alice", 1001), _user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
+        _s3(),
+        _s3(cache={}, endpoint="http://minio.storage.svc:9000", prefix="a/b", allowPrivateEndpoint=True),
+        _s3(cache={"size": "1Gi", "storage": {"storageClassName": "fast"}}, endpoint="https://[fd00::1]:9000/"),
+        _s3(forcePathStyle=False, region="eu-west-1", caSecretRef={"name": "ca"}, prefix="a/"),
         {"database": {"postgresRef": {"name": "pg"}}},
         {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
         {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
@@ -112,7 +123,29 @@ def test_a_good_dittofs_is_taken(spec: Spec) -> None:
         ({"metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
         ({"payload": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
         ({"metadata": {"type": "postgres"}}, 'spec.metadata.type: Unsupported value: "postgres"'),
-        ({"payload": {"type": "s3"}}, 'spec.payload.type: Unsupported value: "s3"'),
+        ({"payload": {"type": "s3"}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
+        ({"payload": {"s3": _s3()["payload"]["s3"]}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
+        ({**_s3(), "metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+        (_s3(bucket=None), "spec.payload.s3.bucket: Required value"),
+        (_s3(credentialsSecretRef=None), "spec.payload.s3.credentialsSecretRef: Required value"),
+        (_s3(credentialsSecretRef={}), "spec.payload.s3.credentialsSecretRef.name: Required value"),
+        *((_s3(bucket=bucket), "spec.payload.s3.bucket: Invalid value") for bucket in ("a/b", "-ab", "with space")),
+        *(
+            (_s3(endpoint=endpoint), "spec.payload.s3.endpoint: Invalid value")
+            for endpoint in (
+                "s3.example.com",
+                "ftp://s3.example.com",
+                "https://user:password@s3.example.com",
+                "http://a/b",
+            )
+        ),
+        *(
+            (_s3(prefix=prefix), "spec.payload.s3.prefix: Invalid value")
+            for prefix in ("/", "/a", "a//b", "a b", "../a", "a/./b")
+        ),
+        (_s3(cache={"size": "lots"}), f'spec.cache.size: Invalid value: "lots": {SIZE}'),
+        ({"cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
+        ({**MEMORY, "cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
         ({"database": {}}, ONE_DATABASE),
         ({"database": {"sqlite": {}, "postgresRef": {"name": "pg"}}}, ONE_DATABASE),
         ({"database": {"postgresRef": {"name": "pg", "sslMode": "disable"}}}, "sslMode: Unsupported value"),
@@ -229,6 +262,12 @@ def test_a_bad_size_gives_one_message_only() -> None:
         (_service(type="ClusterIP"), _service(type="LoadBalancer", loadBalancerClass="b")),
         ({}, {"database": None}),
         ({}, {"volumeRetention": "Delete"}),
+        (_s3(), _s3(region="eu", forcePathStyle=True, allowPrivateEndpoint=True, caSecretRef={"name": "ca"})),
+        (_s3(), _s3(credentialsSecretRef={"name": "others"})),
+        (_s3(), _s3(prefix="")),
+        (_s3(), _s3(cache={})),
+        (_s3(), _s3(cache={"size": "1Gi", "storage": {"size": "20Gi"}})),
+        (_s3(cache={}), _s3(cache={"size": "1Gi", "storage": {"size": "11Gi"}})),
     ],
     ids=str,
 )
@@ -251,6 +290,29 @@ def test_a_change_that_can_be_made_is_taken(before: Spec, after: Spec) -> None:
         (_payload(storageClassName="fast"), _payload(storageClassName="slow"), CLASS),
         ({}, {"metadata": {"type": "sqlite"}}, "metadata.type is fixed; create a new DittoFS and restore into it"),
         ({"metadata": {"type": "sqlite"}}, {"metadata": None}, "metadata.type is fixed"),
+        ({}, _s3(), "payload.type is fixed; create a new DittoFS and restore into it"),
+        (_s3(), {}, "payload.type is fixed; create a new DittoFS and restore into it"),
+        *(
+            (_s3(**before), _s3(**after), S3_FIXED.format(field=field))
+            for field, before, after in (
+                ("bucket", {}, {"bucket": "other"}),
+                ("prefix", {}, {"prefix": "a"}),
+                ("prefix", {"prefix": "a"}, {}),
+                ("prefix", {"prefix": "a"}, {"prefix": "b"}),
+                ("endpoint", {"endpoint": "http://a"}, {"endpoint": "http://b"}),
+                ("endpoint", {"endpoint": "http://a"}, {}),
+                ("endpoint", {}, {"endpoint": "http://a"}),
+            )
+        ),
+        (_s3(cache={}), _s3(), "cache cannot be removed; set its fields instead"),
+        (_s3(cache={}), _s3(cache={"storage": {"size": "9Gi"}}), f"spec.cache.storage.size: Invalid value: {GROW}"),
+        (_s3(cache={}), _s3(cache={"storage": {"storageClassName": "fast"}}), CLASS),
+        (_s3(), _s3(cache={"storage": {"size": "9Gi"}}), "its cache has a volume of 10Gi of the default class"),
+        (
+            _s3(),
+            _s3(cache={"storage": {"storageClassName": "a"}}),
+            "its cache has a volume of 10Gi of the default class",
+        ),
         ({}, MEMORY, "payload.type is fixed; create a new DittoFS and restore into it"),
         (
             _service(type="LoadBalancer", loadBalancerClass="a"),

@@ -139,6 +139,31 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
         },
         BuildFacts(pod=INPUTS, operator_namespace="dittofs-system"),
     ),
+    "s3": (
+        {
+            "payload": {
+                "type": "s3",
+                "s3": {
+                    "bucket": "files",
+                    "endpoint": "https://s3.example.com",
+                    "caSecretRef": {"name": "s3-ca"},
+                    "credentialsSecretRef": {"name": "s3-keys"},
+                },
+            },
+            "cache": {"size": "4Gi", "storage": {"size": "20Gi", "storageClassName": "fast"}},
+        },
+        BuildFacts(pod=INPUTS, shares=SHARES),
+    ),
+    "s3-cache-lost": (
+        {
+            "metadata": {"type": "sqlite"},
+            "payload": {"type": "s3", "s3": {"bucket": "files", "credentialsSecretRef": {"name": "s3-keys"}}},
+        },
+        BuildFacts(
+            pod=replace(INPUTS, restarted="2030-01-02T03:04:05Z"),
+            claims=MappingProxyType({"demo-metadata": ObservedClaim("10Gi", ("ReadWriteOnce",))}),
+        ),
+    ),
     "exposed": (
         {
             "metrics": {

@@ -19,8 +19,12 @@ from reconcilers.dittofs.account_plan import plan
 from reconcilers.dittofs.adapter_settings import declared_settings
 from reconcilers.dittofs.caches import postgres_cluster, referenced_secrets
 from reconcilers.dittofs.server_settings import wanted_adapters
+from reconcilers.remote_store import settings
 
 Spec = dict[str, Any]
+
+_S3 = {"bucket": "files", "credentialsSecretRef": {"name": "keys"}}
+_BUCKET: Spec = {"payload": {"type": "s3", "s3": _S3}}
 
 #: For fields that need company: what else the specification says.
 COMPANY: Mapping[str, Spec] = {
@@ -36,6 +40,9 @@ COMPANY: Mapping[str, Spec] = {
     "database.postgresRef.": {"database": {"postgresRef": {"name": "pg"}}},
     "database.postgresSecretRef.": {"database": {"postgresSecretRef": {"name": "login"}}},
     "database.sqlite.": {"database": {"sqlite": {}}},
+    "payload.s3.": _BUCKET,
+    "payload.s3.caSecretRef.": {"payload": {"type": "s3", "s3": {**_S3, "caSecretRef": {"name": "a"}}}},
+    "cache.": _BUCKET,
     "auth.adminSecretRef.passwordKey": {"auth": {"adminSecretRef": {"name": "a"}}},
     "auth.jwtSecretRef.key": {"auth": {"jwtSecretRef": {"name": "a"}}},
     "pod.securityContext.seccompProfile.": {"pod": {"securityContext": {"seccompProfile": {"type": "Localhost"}}}},
@@ -116,6 +123,8 @@ def _item(node: Mapping[str, Any], *, other: bool) -> Any:
 
 VALUES: Mapping[str, tuple[Any, Any]] = {
     "replicas": (0, 1),
+    "payload.s3.bucket": ("one", "two"),
+    "payload.s3.endpoint": ("http://a", "http://b"),
     "shutdownTimeout": ("30s", "40s"),
     "auth.accessTokenDuration": ("1m", "2m"),
     "auth.refreshTokenDuration": ("1h", "2h"),
@@ -158,6 +167,7 @@ def built(spec: Spec) -> str:
         [str(step) for step in plan(instance.spec.groups, instance.spec.users, group_rows=(), user_rows=())],
         list(referenced_secrets(view)),
         list(postgres_cluster(view)),
+        settings(instance, "/share") if instance.spec.payload.s3 else {},
     )
     return yaml.safe_dump(everything)
 

@@ -13,9 +13,10 @@ from hack.endtoend.commands import CommandFailed, run
 
 ROOT = Path(__file__).parents[3]
 
-#: Runs a program that tells how it was ended.
+#: Runs a program that tells how it was ended. Where the tests run in the background, interruptions are ignored: undone.
 INTERRUPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from hack.endtoend.commands import run
 try:
     run(sys.executable, "-c", sys.argv[1], show=True)

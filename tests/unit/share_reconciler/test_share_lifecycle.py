@@ -30,7 +30,7 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
     status = world.status(key)
     assert (status["phase"], status["ready"], status["observedGeneration"]) == ("Ready", True, 1)
     assert (status["shareID"], status["adopted"]) == (share.id, False)
-    assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload"}
+    assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
     assert status["mount"] == "mount -t nfs -o vers=4.1,port=2049,proto=tcp 192.0.2.9:/a/b /mnt"
     assert [world.condition(key, kind)[0] for kind in ("Ready", "InstanceReady", "Synced")] == ["True"] * 3
     assert world.recorder.reasons() == ["Created"]
@@ -340,7 +340,7 @@ class TestConflicts:
         world.settle(key)
 
         assert world.status(key)["adopted"] is True
-        assert world.status(key)["stores"] == {"metadata": "mine", "local": "my-blocks"}
+        assert world.status(key)["stores"] == {"metadata": "mine", "local": "my-blocks", "remote": ""}
         share = world.hand.share("/export")
         assert share is not None
         assert share.read_only

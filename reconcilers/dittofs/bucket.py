@@ -1,0 +1,91 @@
+"""What can be wrong with a bucket and the cache in front of it, in words for a person. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from informers.resource import ObjectKey, View
+from reconcilers import names
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.scalars import parse_bytes
+from reconcilers.dittofs.observe import is_marked_lost
+from reconcilers.remote_store import object_prefix
+
+#: The part of the cache's volume that the caches of all shares together may fill (decisions.md A6).
+MAX_COMMITMENT = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """What one pass saw of the bucket and the cache of an instance."""
+
+    #: Empty: there is no bucket.
+    claim: str = ""
+    metadata_claim: str = ""
+    is_cache_lost: bool = False
+    cache_bytes: int = 0
+    volume_bytes: int = 0
+    #: Other instances whose objects overlap with those of this one.
+    sharers: tuple[str, ...] = ()
+
+    @property
+    def lost_cache(self) -> str:
+        """What to do about a cache that was lost; empty when it was not."""
+        if not self.is_cache_lost:
+            return ""
+        return (
+            f"the claim {self.claim} was lost and made anew while {self.metadata_claim} was there: what was not "
+            "uploaded is gone, and all other files would read as zeros, so the shares are disabled and no client is "
+            "let in. For each share take a snapshot, wait until it is ready and restore it while the share is "
+            "disabled: the server then reads from the bucket again. When all are done: "
+            f"kubectl annotate pvc {self.claim} {names.CACHE_LOST_ANNOTATION}-"
+        )
+
+    @property
+    def sharing(self) -> str:
+        """What to do about others that have the same objects; empty without others."""
+        if not self.sharers:
+            return ""
+        return (
+            f"has the bucket and an overlapping prefix in common with DittoFS {', '.join(self.sharers)}: each deletes "
+            "the objects of the other as garbage; set spec.replicas of all but one to 0 at once, then delete those"
+        )
+
+    def overcommitment(self, shares: int) -> str:
+        """What to do about more cache than its volume holds, with so many `shares`; empty when it holds it."""
+        if not self.claim or shares * self.cache_bytes <= MAX_COMMITMENT * self.volume_bytes:
+            return ""
+        return (
+            f"{shares} shares may fill {shares * self.cache_bytes} bytes of cache, and {self.claim} has "
+            f"{self.volume_bytes}, of which they should have {MAX_COMMITMENT:.0%}: grow spec.cache.storage.size or "
+            "lower spec.cache.size, which is what each share may have"
+        )
+
+
+NO_BUCKET = BucketFacts()
+
+
+def bucket_facts(instance: DittoFS, claim: View | None, others: Iterable[View]) -> BucketFacts | None:
+    """What `claim`, that of the cache, and the `others` with the same bucket mean for `instance`; None without one."""
+    if instance.spec.payload.s3 is None:
+        return None
+    name = instance.metadata.name
+    requested = ((claim or {}).get("spec") or {}).get("resources", {}).get("requests", {}).get("storage")
+    return BucketFacts(
+        claim=names.cache_claim(name),
+        metadata_claim=names.metadata_claim(name),
+        is_cache_lost=claim is not None and is_marked_lost(claim),
+        cache_bytes=parse_bytes(instance.cache.size),
+        volume_bytes=parse_bytes(str(requested or instance.cache.storage.size)),
+        sharers=tuple(sorted(str(ObjectKey.of(other)) for other in others if _overlaps(instance, other))),
+    )
+
+
+def _overlaps(instance: DittoFS, other: View) -> bool:
+    key = ObjectKey.of(other)
+    if key == instance.key:
+        return False
+    ours = object_prefix(instance)
+    theirs = names.object_prefix(key, str(other["spec"]["payload"]["s3"].get("prefix") or ""))
+    return ours.startswith(theirs) or theirs.startswith(ours)
