@@ -158,6 +158,14 @@ class DittoFSShareStatus(ApiModel):
     mount: Annotated[
         str, Field(max_length=512, description="A command that mounts the share, for a person to paste.")
     ] = ""
+    used_bytes: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="What the files of the share take together, in bytes; written at most every five minutes, and "
+            "when it moved by one percent.",
+        ),
+    ] = None
     conditions: Conditions = ()
 
 
@@ -175,6 +183,7 @@ class DittoFSShare(CustomResource):
             ),
             Column("Phase", "string", ".status.phase", "The state in one word.", priority=1),
             Column("Mount", "string", ".status.mount", "A command that mounts the share.", priority=1),
+            Column("Used", "integer", ".status.usedBytes", "What the files of the share take together, in bytes."),
             Column("Quota", "string", ".spec.quota.size", "How much the share may hold."),
             Column("Age", "date", ".metadata.creationTimestamp", "Time since it was created."),
         ),

@@ -185,6 +185,7 @@ class Share:
     health: HealthReport
     #: Empty: its contents stay on the local store.
     remote_block_store_id: str = ""
+    used_bytes: int = 0
 
     @property
     def loaded(self) -> bool:
@@ -205,6 +206,7 @@ class Share:
             metadata_store_id=_text(row, "metadata_store_id"),
             local_block_store_id=_text(row, "local_block_store_id"),
             remote_block_store_id=_text(row, "remote_block_store_id"),
+            used_bytes=_number(row, "used_bytes"),
             health=HealthReport.parse(row.get("status")),
         )
 

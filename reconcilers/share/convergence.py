@@ -22,6 +22,7 @@ from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
+from reconcilers.share.usage import Usage
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
@@ -58,6 +59,7 @@ class Convergence:
         self._objects = objects
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
+        self._usage = Usage(clock=clock)
         self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
@@ -120,6 +122,7 @@ class Convergence:
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
         self._looks.forget(share)
+        self._usage.forget(share)
         self._unloaded_since.pop(share, None)
 
     def _observe(
@@ -161,7 +164,8 @@ class Convergence:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store:
-            return replace(known, mount=mount)
+            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
+            return replace(known, mount=mount, used_bytes=used)
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
         metadata_name = row.metadata_store_id if metadata is None else metadata.name
         local_name = row.local_block_store_id if local is None else local.name
@@ -169,7 +173,7 @@ class Convergence:
         remote_name = row.remote_block_store_id if remote is None else remote.name
         # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
         adopted = metadata_name != names.metadata_store(share.path)
-        return ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount)
+        return ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path

@@ -22,13 +22,22 @@ class ShareFacts:
     local_store: str = ""
     remote_store: str = ""
     mount: str = ""
+    used_bytes: int | None = None
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
         """What the last pass wrote down."""
         status = share.status
         stores = status.stores
-        return cls(status.share_id, status.adopted, stores.metadata, stores.local, stores.remote, status.mount)
+        return cls(
+            status.share_id,
+            status.adopted,
+            stores.metadata,
+            stores.local,
+            stores.remote,
+            status.mount,
+            status.used_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
         "path": share.path,
         "mount": facts.mount,
+        **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
         "conditions": to_status(
             (ready, findings.instance_ready, findings.synced),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],

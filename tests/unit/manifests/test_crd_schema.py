@@ -154,6 +154,7 @@ def test_a_share_has_the_names_columns_and_subresources_of_the_contract() -> Non
         "Instance",
         "Path",
         "Ready",
+        "Used",
         "Quota",
         "Age",
     ]
