@@ -91,6 +91,8 @@ class ServerSettings:
         self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
+        #: By uid: when the server started that the session is with.
+        self._started: dict[str, str] = {}
 
     def remembered_password(self, instance: DittoFS) -> str | None:
         """The admin password that last worked in this process; None when none did."""
@@ -102,6 +104,7 @@ class ServerSettings:
         self._sessions.forget(instance)
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
+        self._started.pop(uid, None)
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
@@ -151,6 +154,11 @@ class ServerSettings:
     def _look(self, visit: _Visit) -> ServerFacts:
         session = self._open(visit, visit.credentials)
         health = session.health()
+        if self._started.get(visit.instance.metadata.uid, health.started_at) != health.started_at:
+            # It may have another database, with another password: an old token would go on to work and hide that.
+            self._sessions.forget(visit.instance.key)
+            session = self._open(visit, visit.credentials)
+        self._started[visit.instance.metadata.uid] = health.started_at
         try:
             rows = session.adapters()
         except LoginRefused:
