@@ -48,8 +48,14 @@ class PodFacts:
     #: The end of its log then, as far as the kubelet kept it.
     last_words: str = field(default="", repr=False)
     restarts: int = 0
+    uid: str = ""
     image: str = ""
     image_id: str = ""
+
+    @property
+    def start(self) -> str:
+        """Tells one start of the container from the next."""
+        return f"{self.uid}/{self.restarts}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class ServerFacts:
     state: ServerState = ServerState.NOT_ASKED
     #: Why not, for a person; empty when it answers.
     message: str = ""
-    #: The answer of `GET /health`: healthy or degraded.
+    #: What `GET /health` says of a server that fails: degraded, or healthy all the same; empty when nobody asked.
     health: str = ""
     #: The health of each enabled adapter: nfs and smb to healthy, unhealthy, unknown …
     adapters: Mapping[str, str] | None = None
@@ -138,6 +144,7 @@ def pod_facts(pod: View | None) -> PodFacts | None:
         exit_code=None if ended is None else int(ended.get("exitCode") or 0),
         last_words="" if ended is None else str(ended.get("message") or ""),
         restarts=int(container.get("restartCount") or 0),
+        uid=str(metadata.get("uid") or ""),
         image=str(container.get("image") or ""),
         image_id=str(container.get("imageID") or ""),
     )

@@ -14,19 +14,19 @@ class GracePeriods:
         #: By uid of the instance, the start of the server whose grace period is known to be over.
         self._over: dict[str, str] = {}
 
-    def look(self, instance: DittoFS, session: ServerSession, started_at: str) -> Problem | None:
-        """The grace period of the server that was started at `started_at`; None when there is none.
+    def look(self, instance: DittoFS, session: ServerSession, start: str) -> Problem | None:
+        """The grace period of the server, of which `start` tells one start from the next; None when there is none.
 
         Raises a `ServerError` when the server fails.
         """
         uid = instance.metadata.uid
-        if not instance.spec.adapters.nfs.enabled or self._over.get(uid) == started_at:
+        if not instance.spec.adapters.nfs.enabled or self._over.get(uid) == start:
             return None
         period = session.grace_period()
         if period is None:
             return None  # NFS doesn't run yet.
         if not period.active:
-            self._over[uid] = started_at
+            self._over[uid] = start
             return None
         return Problem(
             "GracePeriod",

@@ -186,6 +186,7 @@ class DittoFSReconciler:
             return self._server.look(
                 instance,
                 url,
+                start=pod.start,
                 change_password=prepared.admin.change_wanted,
                 remote=prepared.remote,
                 change=not instance.spec.suspend,

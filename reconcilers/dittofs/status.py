@@ -214,6 +214,10 @@ def _available(observed: Observed, stateful_set: Condition) -> Condition:
             return false(kind, "ServerUnreachable", server.message)
         case ServerState.LOCKED_OUT:
             return false(kind, "AdminLockedOut", server.message)
+        case ServerState.REFUSED if server.health and server.health != HEALTHY:
+            return false(
+                kind, "ServerUnhealthy", f"GET /health of the server answers {server.health}, and {server.message}"
+            )
         case ServerState.REFUSED:
             return false(kind, "ServerRefused", server.message)
         case ServerState.ANSWERS:
@@ -221,8 +225,6 @@ def _available(observed: Observed, stateful_set: Condition) -> Condition:
 
 
 def _healthy(kind: str, server: ServerFacts) -> Condition:
-    if server.health != HEALTHY:
-        return false(kind, "ServerUnhealthy", f"GET /health of the server answers {server.health or 'nothing'}")
     sick = sorted(f"{name} is {health}" for name, health in (server.adapters or {}).items() if health != HEALTHY)
     if sick:
         return false(kind, "AdapterUnhealthy", "adapters that do not serve: " + ", ".join(sick))

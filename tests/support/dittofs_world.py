@@ -120,6 +120,7 @@ class World:
         self.recorder = Recorder()
         self.directory = directory
         self.server: DoubleServer | None = None
+        self._starts = 0
         logger = structlog.get_logger()
         self.stores: dict[Resource, Store] = {
             resource: Store(indexers=_INDEXERS.get(resource), logger=logger) for resource in _WATCHED
@@ -305,8 +306,14 @@ class World:
             environment[variable["name"]] = (
                 self.secret(reference["name"], reference["key"]) if reference else variable["value"]
             )
+        # The server tells its starts apart by whole seconds, of which a pod takes some to be replaced.
+        self._starts += 1
+        started_at = float(self._starts)
         self.server = DoubleServer(
-            container["args"], environment, resolve=lambda path: self.directory / path.lstrip("/")
+            container["args"],
+            environment,
+            resolve=lambda path: self.directory / path.lstrip("/"),
+            now=lambda: started_at,
         )
 
     def mount_secrets(self) -> None:
