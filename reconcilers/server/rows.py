@@ -210,18 +210,6 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareNfsConfig:
-    """How one share is exported over NFS."""
-
-    squash: str
-
-    @classmethod
-    def parse(cls, data: object) -> ShareNfsConfig:
-        """From the NFS options of a share."""
-        return cls(_text(json_object(data, "NFS options"), "squash"))
-
-
-@dataclass(frozen=True, slots=True)
 class Tokens:
     """What a login gives. Not for eyes: nothing of it shows in `repr`."""
 

@@ -296,6 +296,21 @@ BAD_NAMES: tuple[tuple[str, str], ...] = (
     ("1demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
 )
 
+QUOTA_ID = "id is the uid or gid that the scope user or group is about; remove it with default-user"
+
+
+def _permissions(*holders: Spec) -> Spec:
+    return {"permissions": [{**holder, "level": "read"} for holder in holders]}
+
+
+def _quota(**quota: Any) -> Spec:
+    return {"quotas": [quota]}
+
+
+def _clients(*clients: str) -> Spec:
+    return {"nfs": {"allowedClients": list(clients)}}
+
+
 SHARE: Spec = {"instanceRef": {"name": "demo"}}
 
 #: What is added to `SHARE`.
@@ -305,6 +320,12 @@ GOOD_SHARES: tuple[Spec, ...] = (
     {"path": "/" + "a" * 26},
     {"quota": {"size": "1Gi"}},
     {"quota": None},
+    _permissions({"user": "x"}, {"group": "x"}, {"sid": "S-1-5-21-1-2-3-1001"}),
+    _quota(scope="user", id=1001, hardSize="10Gi", softSize="10Gi", hardFiles=2, softFiles=2, grace="168h"),
+    _quota(scope="default-user", hardFiles=1),
+    {"quotas": [{"scope": scope, "id": 7, "hardFiles": 1} for scope in ("user", "group")]},
+    _clients("10.0.0.1", "10.1.2.3/8", "fd00::1", "::/0", "fd00::/8", "host", "a.b-c.example", "1.a"),
+    {"nfs": {"anonymousUID": 0, "anonymousGID": 4294967295, "minKerberosLevel": "krb5p"}},
 )
 
 BAD_SHARES: tuple[tuple[Spec, str], ...] = (
@@ -313,6 +334,29 @@ BAD_SHARES: tuple[tuple[Spec, str], ...] = (
     ({"quota": {"size": "10GB"}}, f'spec.quota.size: Invalid value: "10GB": {SIZE}'),
     ({"quota": {}}, "spec.quota.size: Required value"),
     ({"nfs": {"squash": "root"}}, "spec.nfs.squash: Unsupported value"),
+    (_permissions({"user": "x", "group": "y"}), "exactly one of user, group and sid must be set"),
+    (_permissions({}), "exactly one of user, group and sid must be set"),
+    (_permissions({"user": "x"}, {"user": "x"}), "each user, group and sid may be named once"),
+    (_permissions({"sid": "S-2"}), "spec.permissions[0].sid: Invalid value"),
+    ({"permissions": [{"user": "x"}]}, "spec.permissions[0].level: Required value"),
+    ({"permissions": [{"user": "x", "level": "write"}]}, "spec.permissions[0].level: Unsupported value"),
+    (_quota(scope="user", hardFiles=1), QUOTA_ID),
+    (_quota(scope="default-user", id=1, hardFiles=1), QUOTA_ID),
+    (_quota(scope="user", id=1), "at least one of hardSize, softSize, hardFiles and softFiles must be set"),
+    (_quota(scope="user", id=1, hardSize="1Gi", softSize="2Gi"), "softSize must not exceed hardSize"),
+    (_quota(scope="user", id=1, hardFiles=1, softFiles=2), "softFiles must not exceed hardFiles"),
+    (_quota(scope="user", id=1, hardFiles=1, grace="1h"), "grace is about softSize and softFiles"),
+    (_quota(scope="user", id=0, hardFiles=1), "spec.quotas[0].id: Invalid value"),
+    (
+        {"quotas": [{"scope": "user", "id": 7, "hardFiles": files} for files in (1, 2)]},
+        "each user, group and default-user may have one quota",
+    ),
+    *(
+        (_clients(client), "spec.nfs.allowedClients[0]: Invalid value")
+        for client in ("10.0.0.1.2", "10.0.0", "a b", "*.example", "host/8", "10.0.0.0/", "-a", "a..b")
+    ),
+    ({"nfs": {"minKerberosLevel": "krb"}}, "spec.nfs.minKerberosLevel: Unsupported value"),
+    ({"nfs": {"anonymousUID": -1}}, "spec.nfs.anonymousUID: Invalid value"),
     ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
     ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
     ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),

@@ -123,7 +123,15 @@ def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
         "enabled": True,
         "readOnly": False,
         "defaultPermission": "none",
-        "nfs": {"squash": "root_to_guest"},
+        "nfs": {
+            "squash": "root_to_guest",
+            "anonymousUID": 65534,
+            "anonymousGID": 65534,
+            "allowAuthSys": True,
+            "requireKerberos": False,
+            "minKerberosLevel": "krb5",
+            "disableReaddirplus": False,
+        },
     }
 
 
