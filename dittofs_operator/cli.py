@@ -16,6 +16,7 @@ from typing import NoReturn
 import structlog
 
 from dittofs_operator import check, crds, diff, logs, settings
+from dittofs_operator.deployment import NAMESPACE
 from dittofs_operator.program import PROGRAM, Program
 from informers import configuration
 from informers.client import Client
@@ -150,7 +151,8 @@ def _diff(given: dict[str, object]) -> int:
             client,
             clock=SystemClock(),
             namespaces=chosen.namespaces,
-            operator_namespace=chosen.namespace or connection.namespace,
+            # A person's kubeconfig says nothing of where the operator runs.
+            operator_namespace=chosen.namespace or (connection.namespace if connection.in_cluster else NAMESPACE),
         )
     except ClientError as error:
         sys.stderr.write(f"{PROGRAM}: the API server of {connection.source} can't be asked: {error}\n")

@@ -50,6 +50,8 @@ class ConnectionSettings:
     configuration: Configuration
     namespace: str
     source: str
+    #: Whether this process is a pod that talks to its own cluster.
+    in_cluster: bool = False
 
 
 def load(
@@ -155,7 +157,7 @@ def _from_service_account(environment: Mapping[str, str], directory: Path, clock
     namespace = "default"
     with contextlib.suppress(OSError):
         namespace = (directory / "namespace").read_text().strip() or namespace
-    return ConnectionSettings(configuration, namespace, source="the pod's service account")
+    return ConnectionSettings(configuration, namespace, source="the pod's service account", in_cluster=True)
 
 
 def _from_kubeconfig(path: str, context: str | None, *, source: str) -> ConnectionSettings:

@@ -213,6 +213,11 @@ def object_prefix(instance: ObjectKey, specified: str) -> str:
     return f"{specified.strip('/') or f'{instance.namespace}/{instance.name}'}/"
 
 
+def netgroup(path: str) -> str:
+    """The list of clients that may mount the share `path`; named after the path, which outlives the object."""
+    return f"op-{store_key(path)}"
+
+
 def badger_directory(path: str) -> str:
     """Directory of the badger store of the share `path`, in the pod."""
     return f"{METADATA_MOUNT}/{store_key(path)}"

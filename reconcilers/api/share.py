@@ -11,6 +11,7 @@ from reconcilers.api import resources
 from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Conditions, CustomResource
 from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Column, Definition, Rule, validated
+from reconcilers.api.share_access import NfsOptions, Permissions, Quotas
 
 #: The longest path: the server's file handles are `<path>:<uuid>` and hold 64 bytes; a share with a longer one gets its
 #: row and never loads (v0.29.0). What stands in for an absent path, "/" and the object's name, must fit as well.
@@ -38,16 +39,6 @@ class DefaultPermission(StrEnum):
     ADMIN = "admin"
 
 
-class Squash(StrEnum):
-    """Whom NFS clients' users act as on the server."""
-
-    NONE = "none"
-    ROOT_TO_ADMIN = "root_to_admin"
-    ROOT_TO_GUEST = "root_to_guest"
-    ALL_TO_ADMIN = "all_to_admin"
-    ALL_TO_GUEST = "all_to_guest"
-
-
 class InstanceReference(ApiModel):
     """A DittoFS of the same namespace."""
 
@@ -66,18 +57,6 @@ class Quota(ApiModel):
     """How much a share may hold."""
 
     size: Annotated[Size, Field(description="The most that the files of the share may take together, such as 100Gi.")]
-
-
-class NfsOptions(ApiModel):
-    """Options of the share for NFS clients."""
-
-    squash: Annotated[
-        Squash,
-        Field(
-            description="Whom clients act as: none: as themselves; root_to_admin, root_to_guest: root as the server's "
-            "administrator or guest; all_to_admin, all_to_guest: everybody."
-        ),
-    ] = Squash.ROOT_TO_GUEST
 
 
 class DittoFSShareSpec(ApiModel):
@@ -120,6 +99,8 @@ class DittoFSShareSpec(ApiModel):
     quota: Annotated[Quota | None, Field(description="How much the share may hold; absent: what fits its volume.")] = (
         None
     )
+    permissions: Permissions = ()
+    quotas: Quotas = ()
     nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
 
 

@@ -34,7 +34,7 @@ from reconcilers.server.session import ServerSession
 class _Known:
     """What was found on one start of one server."""
 
-    started_at: str
+    start: str
     #: By user, the digest of the password that was proven.
     passwords: dict[str, bytes] = field(default_factory=dict)
 
@@ -52,21 +52,21 @@ class Accounts:
         self._poll.forget(uid)
         self._known.pop(uid, None)
 
-    def settle(self, instance: DittoFS, session: ServerSession, started_at: str, report: Report) -> None:
+    def settle(self, instance: DittoFS, session: ServerSession, start: str, report: Report) -> None:
         """Make the server that `session` leads to have what `instance` declares; what can't be had is in `report`.
 
-        `started_at` tells one start of the server from the next. Raises a `ServerError` when the server fails.
+        `start` tells one start of the server from the next. Raises a `ServerError` when the server fails.
         """
         spec = instance.spec
         if not spec.users and not spec.groups:
             return
         uid = instance.metadata.uid
         known = self._known.get(uid)
-        if known is None or known.started_at != started_at:
-            known = self._known[uid] = _Known(started_at)
+        if known is None or known.start != start:
+            known = self._known[uid] = _Known(start)
         passwords = self._passwords(instance, report)
         declared = _digest(instance, passwords)
-        if not self._poll.is_due(uid, started_at=started_at, declared=declared):
+        if not self._poll.is_due(uid, start=start, declared=declared):
             return
         problems = len(report.account_problems)
         for step in plan(spec.groups, spec.users, group_rows=session.groups(), user_rows=session.users()):
@@ -74,7 +74,7 @@ class Accounts:
         for user in spec.users:
             self._prove(user, instance, session, known, passwords, report)
         if len(report.account_problems) == problems:
-            self._poll.settle(uid, started_at=started_at, declared=declared)
+            self._poll.settle(uid, start=start, declared=declared)
         else:
             self._poll.forget(uid)
 

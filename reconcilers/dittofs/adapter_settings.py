@@ -33,7 +33,7 @@ class AdapterSettings:
         self._poll.forget(uid)
         self._refused.pop(uid, None)
 
-    def settle(self, instance: DittoFS, session: ServerSession, started_at: str, report: Report) -> None:
+    def settle(self, instance: DittoFS, session: ServerSession, start: str, report: Report) -> None:
         """Make the adapters have the settings that `instance` declares; what can't be had is in `report`.
 
         Raises a `ServerError` when the server fails.
@@ -42,15 +42,15 @@ class AdapterSettings:
         if not wanted:
             return
         known_start, refused = self._refused.get(uid, ("", {}))
-        if known_start != started_at:
+        if known_start != start:
             refused = {}
         declared = orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS)
-        if self._poll.is_due(uid, started_at=started_at, declared=declared):
+        if self._poll.is_due(uid, start=start, declared=declared):
             refused = {key: entry for key, entry in refused.items() if wanted.get(key[0], {}).get(key[1]) == entry[0]}
             for adapter, settings in wanted.items():
                 self._settle_adapter(adapter, settings, session, refused, report)
-            self._refused[uid] = (started_at, refused)
-            self._poll.settle(uid, started_at=started_at, declared=declared)
+            self._refused[uid] = (start, refused)
+            self._poll.settle(uid, start=start, declared=declared)
         report.setting_problems.extend(text for _, text in refused.values())
 
     def _settle_adapter(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import Any
 
 import orjson
 
 from informers.apply import Applied, Outcome
-from informers.errors import Forbidden, Invalid, NotFound
+from informers.clock import Clock
+from informers.errors import Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
-from informers.view import thaw
 from reconcilers import names
 from reconcilers.access import ApiClient, Applier
 from reconcilers.api.dittofs import DittoFS
@@ -21,6 +20,7 @@ from reconcilers.builders.claims import claimed
 from reconcilers.builders.inputs import ObservedClaim
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.facts import PodFacts, Problem, pod_facts
+from reconcilers.dittofs.growth import Growth
 from reconcilers.dittofs.observe import is_marked_lost, observed_claim
 from reconcilers.dittofs.ownership import Whose, whose
 from reconcilers.dittofs.report import Report, first_line
@@ -30,10 +30,11 @@ from reconcilers.dittofs.reset import reset_operations
 class Children:
     """Applies children, and knows which changes are its own. Safe for many threads, for different instances."""
 
-    def __init__(self, *, caches: DittoFSCaches, client: ApiClient, applier: Applier) -> None:
+    def __init__(self, *, caches: DittoFSCaches, client: ApiClient, applier: Applier, clock: Clock) -> None:
         self._caches = caches
         self._client = client
         self._applier = applier
+        self._growth = Growth(applier=applier, clock=clock)
         self._lock = threading.Lock()
         #: By uid of the instance, for each child a digest of what was last wanted: tells drift from a new wish.
         self._wanted: dict[str, dict[str, bytes]] = {}
@@ -74,7 +75,7 @@ class Children:
             elif is_marked_lost(child.manifest) and (report.failures or report.stale or report.leaving):
                 return  # Only once the Services lead nowhere.
             try:
-                applied = self._ensure(child, live)
+                applied = self._ensure(instance, child, live, report)
             except Invalid as error:
                 if child.resource != STATEFUL_SET:
                     raise
@@ -104,6 +105,7 @@ class Children:
         """Drop what was remembered of an instance that is gone."""
         with self._lock:
             self._wanted.pop(uid, None)
+            self._growth.forget(uid)
             self._written.pop(uid, None)
 
     def _has_foreign_claim(self, instance: DittoFS, report: Report) -> bool:
@@ -119,16 +121,12 @@ class Children:
         except NotFound:
             return None
 
-    def _ensure(self, child: Child, live: View | None) -> Applied:
+    def _ensure(self, instance: DittoFS, child: Child, live: View | None, report: Report) -> Applied:
+        if child.resource == PERSISTENT_VOLUME_CLAIM and live is not None:
+            return self._growth.ensure(instance.metadata.uid, child, live, report)
         try:
             return self._applier.ensure(child.resource, child.manifest, live)
-        except (Forbidden, Invalid) as error:
-            if child.resource == PERSISTENT_VOLUME_CLAIM and live is not None:
-                # A volume that may not grow (yet) gets its labels and its owner all the same.
-                self._applier.ensure(child.resource, {**child.manifest, "spec": thaw(_own_spec(child, live))}, live)
-                raise
-            if isinstance(error, Forbidden):
-                raise
+        except Invalid:
             operations = [] if live is None else reset_operations(child.manifest, live)
             if not operations:
                 raise
@@ -188,8 +186,3 @@ def cached_pod(caches: DittoFSCaches, instance: DittoFS) -> PodFacts | None:
 def child_key(instance: DittoFS, name: str) -> ObjectKey:
     """The key of the child of `instance` with this `name`."""
     return ObjectKey(instance.metadata.namespace, name)
-
-
-def _own_spec(claim: Child, live: View) -> dict[str, Any]:
-    """The specification of `claim` with the size that it has."""
-    return {**claim.manifest["spec"], "resources": {"requests": live["spec"]["resources"]["requests"]}}

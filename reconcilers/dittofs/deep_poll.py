@@ -9,7 +9,7 @@ from informers.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    started_at: str
+    start: str
     declared: bytes
     at: float
 
@@ -25,16 +25,16 @@ class DeepPoll:
         self._interval_s = interval_s
         self._settled: dict[str, _Settled] = {}
 
-    def is_due(self, uid: str, *, started_at: str, declared: bytes) -> bool:
-        """Whether to look; `started_at` tells one start of a server from the next, `declared` one wish from another."""
+    def is_due(self, uid: str, *, start: str, declared: bytes) -> bool:
+        """Whether to look; `start` tells one start of a server from the next, `declared` one wish from another."""
         known = self._settled.get(uid)
-        if known is None or (known.started_at, known.declared) != (started_at, declared):
+        if known is None or (known.start, known.declared) != (start, declared):
             return True
         return self._clock.monotonic() >= known.at + self._interval_s
 
-    def settle(self, uid: str, *, started_at: str, declared: bytes) -> None:
+    def settle(self, uid: str, *, start: str, declared: bytes) -> None:
         """All is right now."""
-        self._settled[uid] = _Settled(started_at, declared, self._clock.monotonic())
+        self._settled[uid] = _Settled(start, declared, self._clock.monotonic())
 
     def forget(self, uid: str) -> None:
         """Look again soon: something is not right, or the instance is gone."""

@@ -48,8 +48,14 @@ class PodFacts:
     #: The end of its log then, as far as the kubelet kept it.
     last_words: str = field(default="", repr=False)
     restarts: int = 0
+    uid: str = ""
     image: str = ""
     image_id: str = ""
+
+    @property
+    def start(self) -> str:
+        """Tells one start of the container from the next."""
+        return f"{self.uid}/{self.restarts}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,14 @@ class DatabaseFacts:
 
 #: SQLite, which is always there.
 EMBEDDED = DatabaseFacts(ready=True, reason="Embedded", message="the control plane keeps its rows in SQLite")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the way of the desired state: a stable reason, and a message with the remedy."""
+
+    reason: str
+    message: str
 
 
 class ServerState(StrEnum):
@@ -89,18 +103,12 @@ class ServerFacts:
     state: ServerState = ServerState.NOT_ASKED
     #: Why not, for a person; empty when it answers.
     message: str = ""
-    #: The answer of `GET /health`: healthy or degraded.
+    #: What `GET /health` says of a server that fails: degraded, or healthy all the same; empty when nobody asked.
     health: str = ""
     #: The health of each enabled adapter: nfs and smb to healthy, unhealthy, unknown …
     adapters: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in the way of the desired state: a stable reason, and a message with the remedy."""
-
-    reason: str
-    message: str
+    #: What goes on inside it; None: nothing that anybody would notice.
+    under_way: Problem | None = None
 
 
 def stateful_set_facts(stateful_set: View | None) -> StatefulSetFacts | None:
@@ -136,6 +144,7 @@ def pod_facts(pod: View | None) -> PodFacts | None:
         exit_code=None if ended is None else int(ended.get("exitCode") or 0),
         last_words="" if ended is None else str(ended.get("message") or ""),
         restarts=int(container.get("restartCount") or 0),
+        uid=str(metadata.get("uid") or ""),
         image=str(container.get("image") or ""),
         image_id=str(container.get("imageID") or ""),
     )

@@ -87,7 +87,7 @@ class DittoFSReconciler:
         self._recorder = recorder
         self._operator_namespace = operator_namespace
         self._poll_interval_s = poll_interval_s
-        self._children = Children(caches=caches, client=client, applier=applier)
+        self._children = Children(caches=caches, client=client, applier=applier, clock=clock)
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
         self._preparation = Preparation(caches=caches, client=client, keeper=keeper, reader=reader)
@@ -186,6 +186,7 @@ class DittoFSReconciler:
             return self._server.look(
                 instance,
                 url,
+                start=pod.start,
                 change_password=prepared.admin.change_wanted,
                 remote=prepared.remote,
                 change=not instance.spec.suspend,

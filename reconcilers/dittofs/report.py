@@ -37,6 +37,8 @@ class Report:
     stale: list[str] = field(default_factory=list)
     #: Settings of adapters that the server does not take.
     setting_problems: list[str] = field(default_factory=list)
+    #: Claims that can't have the size asked for, each with the reason.
+    storage_problems: list[str] = field(default_factory=list)
     #: Users and groups that the server can't have as declared.
     account_problems: list[str] = field(default_factory=list)
     #: Keys of configOverrides that the server passes over in silence.

@@ -8,16 +8,19 @@ from typing import Any
 
 from informers.clock import Clock
 from informers.errors import Conflict, NotFound
-from informers.resource import ObjectKey, View
+from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, PERSISTENT_VOLUME_CLAIM, STATEFUL_SET
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, PERSISTENT_VOLUME_CLAIM, SERVICE, STATEFUL_SET
 from reconcilers.api.storage import MetadataType
+from reconcilers.builders.claims import claimed
+from reconcilers.builders.services import adapter_parts
 from reconcilers.builders.shares_file import is_truncated
 from reconcilers.conditions import to_status
 from reconcilers.dittofs.announce import Announcement, deeds, news
+from reconcilers.dittofs.awaited import Awaited, awaited
 from reconcilers.dittofs.bucket import BucketFacts, bucket_facts
 from reconcilers.dittofs.caches import BY_BUCKET, DittoFSCaches, bucket
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
@@ -116,7 +119,7 @@ class Reporter:
     def _observe(self, subject: Subject, report: Report, server: ServerFacts, database: DatabaseFacts) -> Observed:
         instance, before = subject.instance, self._status.last(subject.view)
         key = child_key(instance, names.stateful_set(instance.metadata.name))
-        pod = cached_pod(self._caches, instance)
+        pod, awaited = cached_pod(self._caches, instance), self._awaited(instance, report)
         ran = before.get("phase") in (DittoFSPhase.RUNNING, DittoFSPhase.DEGRADED) or bool(before.get("version"))
         return Observed(
             replicas=instance.spec.replicas,
@@ -131,6 +134,8 @@ class Reporter:
             contested=tuple(report.contested),
             leftovers=tuple(report.leaving),
             failures=tuple(report.failures),
+            under_way=tuple(matter for matter in (server.under_way, awaited.growth, awaited.address) if matter),
+            not_given=tuple(matter for matter in (awaited.size, awaited.overdue) if matter),
             stateful_set=stateful_set_facts(cached_child(self._caches, report, STATEFUL_SET, key)),
             pod=pod,
             server=server,
@@ -142,6 +147,20 @@ class Reporter:
             bucket=self._bucket(subject, report),
             shares_file_truncated=is_truncated(self._shares_file(instance, report)),
         )
+
+    def _awaited(self, instance: DittoFS, report: Report) -> Awaited:
+        claims = (name for name, _ in claimed(instance))
+        services = (part.service_name for part in adapter_parts(instance) if part.enabled)
+        return awaited(
+            claims=self._children(instance, report, PERSISTENT_VOLUME_CLAIM, claims),
+            services=self._children(instance, report, SERVICE, services),
+            refused=report.storage_problems,
+            now=self._clock.now(),
+        )
+
+    def _children(self, instance: DittoFS, report: Report, resource: Resource, names: Iterable[str]) -> list[View]:
+        views = (cached_child(self._caches, report, resource, child_key(instance, name)) for name in names)
+        return [view for view in views if view is not None]
 
     def _bucket(self, subject: Subject, report: Report) -> BucketFacts | None:
         instance = subject.instance

@@ -18,12 +18,13 @@ from reconcilers.builders.secrets import encoded
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
 from reconcilers.dittofs.facts import ServerFacts, ServerState
+from reconcilers.dittofs.grace_period import GracePeriods
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
-from reconcilers.server.errors import LoginRefused, ServerRefused, ServerUnreachable
+from reconcilers.server.errors import LoginRefused, Reaction, ServerError, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.rows import Adapter
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 
@@ -87,8 +88,11 @@ class ServerSettings:
         self._accounts = accounts
         self._remote_stores = remote_stores
         self._adapter_settings = adapter_settings
+        self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
+        #: By uid: when the server started that the session is with.
+        self._started: dict[str, str] = {}
 
     def remembered_password(self, instance: DittoFS) -> str | None:
         """The admin password that last worked in this process; None when none did."""
@@ -100,15 +104,18 @@ class ServerSettings:
         self._sessions.forget(instance)
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
+        self._started.pop(uid, None)
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
+        self._grace_periods.forget(uid)
 
     def look(
         self,
         instance: DittoFS,
         base_url: str,
         *,
+        start: str,
         change_password: bool,
         remote: bytes | None,
         change: bool,
@@ -116,9 +123,9 @@ class ServerSettings:
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
-        `change_password`: another admin password is wanted than the one in force; `remote`: what the rows of remote
-        stores depend on. Raises a `ClientError` when a
-        Secret can't be read or written.
+        `start` tells one start of the server from the next. `change_password`: another admin password is wanted than
+        the one in force; `remote`: what the rows of remote stores depend on. Raises a `ClientError` when a Secret
+        can't be read or written.
         """
         try:
             credentials = self._credentials.get(instance)
@@ -126,29 +133,38 @@ class ServerSettings:
             if (remembered := self._remembered.get(instance.metadata.uid)) is None:
                 return ServerFacts(ServerState.REFUSED, str(error))
             credentials = remembered
+        visit = _Visit(
+            instance,
+            base_url,
+            credentials,
+            start=start,
+            change=change,
+            change_password=change_password,
+            remote=remote,
+            report=report,
+        )
         try:
-            return self._look(
-                _Visit(
-                    instance,
-                    base_url,
-                    credentials,
-                    change=change,
-                    change_password=change_password,
-                    remote=remote,
-                    report=report,
-                )
-            )
+            return self._look(visit)
         except _LockedOut as error:
             return ServerFacts(ServerState.LOCKED_OUT, str(error))
         except ServerUnreachable as error:
             return ServerFacts(ServerState.UNREACHABLE, f"the server does not answer: {error}")
         except ServerRefused as error:
-            return ServerFacts(ServerState.REFUSED, str(error))
+            health = self._health(visit) if reaction(error.status) is Reaction.BACK_OFF else ""
+            return ServerFacts(ServerState.REFUSED, str(error), health=health)
+
+    def _health(self, visit: _Visit) -> str:
+        """What a server that fails says of itself; empty when it says nothing."""
+        try:
+            return self._open(visit, visit.credentials).health().status
+        except ServerError:
+            return ""
 
     def _look(self, visit: _Visit) -> ServerFacts:
+        self._begin(visit)
         session = self._open(visit, visit.credentials)
-        health = session.health()
         try:
+            # The one call of a poll: a server that lists these rows has read its database just now.
             rows = session.adapters()
         except LoginRefused:
             session = self._open_with_wanted(visit)
@@ -159,11 +175,22 @@ class ServerSettings:
                 self._change_password(visit, session)
         adapters = dict(self._settle(visit, session, {row.type: row for row in rows}))
         if visit.change and visit.remote is not None:
-            self._remote_stores.settle(visit.instance, session, health.started_at, visit.remote, visit.report)
+            self._remote_stores.settle(visit.instance, session, visit.start, visit.remote, visit.report)
         if visit.change:
-            self._adapter_settings.settle(visit.instance, session, health.started_at, visit.report)
-            self._accounts.settle(visit.instance, session, health.started_at, visit.report)
-        return ServerFacts(ServerState.ANSWERS, health=health.status, adapters=adapters)
+            self._adapter_settings.settle(visit.instance, session, visit.start, visit.report)
+            self._accounts.settle(visit.instance, session, visit.start, visit.report)
+        under_way = self._grace_periods.look(visit.instance, session, visit.start)
+        return ServerFacts(ServerState.ANSWERS, adapters=adapters, under_way=under_way)
+
+    def _begin(self, visit: _Visit) -> None:
+        """Log in anew to a server that was started again: it may have another database, with another password.
+
+        The old token would go on to work, and hide that.
+        """
+        uid = visit.instance.metadata.uid
+        if self._started.get(uid, visit.start) != visit.start:
+            self._sessions.forget(visit.instance.key)
+        self._started[uid] = visit.start
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
         key = visit.instance.key
@@ -234,6 +261,7 @@ class _Visit:
     instance: DittoFS
     base_url: str
     credentials: Credentials
+    start: str
     change: bool
     change_password: bool
     remote: bytes | None

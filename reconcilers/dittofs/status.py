@@ -54,6 +54,10 @@ class Observed:
     contested: tuple[str, ...] = ()
     #: Children that a deleted DittoFS of the same name left, and that are about to go.
     leftovers: tuple[str, ...] = ()
+    #: What goes on, inside the server or around it, beside the rollout itself.
+    under_way: tuple[Problem, ...] = ()
+    #: What the cluster does not give although it is declared.
+    not_given: tuple[Problem, ...] = ()
     #: Children that could not be written this time, each with the reason.
     failures: tuple[str, ...] = ()
     stateful_set: StatefulSetFacts | None = None
@@ -210,6 +214,10 @@ def _available(observed: Observed, stateful_set: Condition) -> Condition:
             return false(kind, "ServerUnreachable", server.message)
         case ServerState.LOCKED_OUT:
             return false(kind, "AdminLockedOut", server.message)
+        case ServerState.REFUSED if server.health and server.health != HEALTHY:
+            return false(
+                kind, "ServerUnhealthy", f"GET /health of the server answers {server.health}, and {server.message}"
+            )
         case ServerState.REFUSED:
             return false(kind, "ServerRefused", server.message)
         case ServerState.ANSWERS:
@@ -217,8 +225,6 @@ def _available(observed: Observed, stateful_set: Condition) -> Condition:
 
 
 def _healthy(kind: str, server: ServerFacts) -> Condition:
-    if server.health != HEALTHY:
-        return false(kind, "ServerUnhealthy", f"GET /health of the server answers {server.health or 'nothing'}")
     sick = sorted(f"{name} is {health}" for name, health in (server.adapters or {}).items() if health != HEALTHY)
     if sick:
         return false(kind, "AdapterUnhealthy", "adapters that do not serve: " + ", ".join(sick))
@@ -241,6 +247,9 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
         return false(kind, observed.config_problem.reason, observed.config_problem.message)
     if not stateful_set.holds:
         return true(kind, stateful_set.reason, stateful_set.message)
+    if observed.under_way:
+        text = "; ".join(matter.message for matter in observed.under_way)
+        return true(kind, observed.under_way[0].reason, text)
     return false(kind, "Settled", "nothing is under way")
 
 
@@ -264,6 +273,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),
         ("Contested", _contested(observed)),
+        *((matter.reason, matter.message) for matter in observed.not_given),
         ("SettingsNotApplied", "; ".join(observed.setting_problems[:NAMES_SHOWN])),
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),

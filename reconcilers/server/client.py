@@ -12,15 +12,20 @@ from typing import Any
 from reconcilers.server.account_calls import AccountCalls
 from reconcilers.server.calls import API, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
-from reconcilers.server.rows import Adapter, Health, HealthReport, Row, Share, ShareNfsConfig, Store, json_object
+from reconcilers.server.rows import Adapter, GracePeriod, Health, HealthReport, Row, Share, Store, json_object
+from reconcilers.server.share_calls import ShareCalls, share_segment
 
 
-class ServerClient(AccountCalls):
+class ServerClient(AccountCalls, ShareCalls):
     """The calls; every one raises a `ServerError` (see `reconcilers.server.errors`) when it fails."""
 
     def health(self) -> Health:
         """Whether the process runs and reaches its database. Needs no login."""
         return Health.parse(self._caller.call_openly("GET", "/health"))
+
+    def grace_period(self) -> GracePeriod | None:
+        """The grace period for NFSv4 clients; None while NFS doesn't run. Needs no login."""
+        return GracePeriod.parse(self._caller.call_openly("GET", "/health/ready"))
 
     def login(self) -> None:
         """Prove that the credentials are good; LoginRefused when they are not."""
@@ -143,25 +148,8 @@ class ServerClient(AccountCalls):
         """Keep clients out; data stays. NotFound also when the share is there but not loaded."""
         return Share.parse(self._caller.call("POST", path_of("shares", share_segment(name), "disable")))
 
-    def share_nfs_config(self, name: str) -> ShareNfsConfig:
-        """How a share is exported over NFS."""
-        return ShareNfsConfig.parse(self._caller.call("GET", path_of("shares", share_segment(name), *_NFS_CONFIG)))
-
-    def patch_share_nfs_config(self, name: str, *, squash: str) -> ShareNfsConfig:
-        """Change whom NFS clients of a share act as; live."""
-        path = path_of("shares", share_segment(name), *_NFS_CONFIG)
-        return ShareNfsConfig.parse(self._caller.call("PATCH", path, {"squash": squash}))
-
     def _found(self, path: str, parse: Callable[[object], Row]) -> Row | None:
         try:
             return parse(self._caller.call("GET", path))
         except NotFound:
             return None
-
-
-def share_segment(name: str) -> str:
-    """A share's name as the server takes it in a path, before encoding: without the leading slash."""
-    return name.lstrip("/")
-
-
-_NFS_CONFIG = ("adapters", "nfs", "config")

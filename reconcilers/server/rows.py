@@ -59,6 +59,26 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class GracePeriod:
+    """After a start, NFSv4 clients may reclaim what they had open, and nothing else is served to them."""
+
+    active: bool
+    expected_clients: int
+    reclaimed_clients: int
+
+    @classmethod
+    def parse(cls, data: object) -> GracePeriod | None:
+        """From the answer of `GET /health/ready`; None when it has none, as without NFS."""
+        details = json_object(data, "health").get("data")
+        period = details.get("grace_period") if isinstance(details, Mapping) else None
+        if not isinstance(period, Mapping):
+            return None
+        return cls(
+            period.get("active") is True, _number(period, "expected_clients"), _number(period, "reclaimed_clients")
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRow:
     """A group; `gid` is 0 when it has none."""
 
@@ -187,18 +207,6 @@ class Share:
             remote_block_store_id=_text(row, "remote_block_store_id"),
             health=HealthReport.parse(row.get("status")),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ShareNfsConfig:
-    """How one share is exported over NFS."""
-
-    squash: str
-
-    @classmethod
-    def parse(cls, data: object) -> ShareNfsConfig:
-        """From the NFS options of a share."""
-        return cls(_text(json_object(data, "NFS options"), "squash"))
 
 
 @dataclass(frozen=True, slots=True)

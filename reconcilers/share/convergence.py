@@ -15,19 +15,22 @@ from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
+from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
+from reconcilers.share.detail_calls import UnknownHolder, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
 
-#: NFS options are not in the list of shares: they cost a call of their own per share (decisions C1).
+#: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
 #: The server tells a share's health from a memory of 5 s: one that was asked for in the middle of its creation by any
 #: caller counts as not loaded for that long (tried against v0.29.0).
 LOADING_PATIENCE_S = 6.0
 LOADING = "Loading"
 NOT_LOADED = "ShareNotLoaded"
+UNKNOWN_ACCOUNT = "UnknownAccount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,7 @@ class Convergence:
         self._listings = listings
         self._objects = objects
         self._clock = clock
-        self._deep_poll_interval_s = deep_poll_interval_s
-        self._nfs_read_at: dict[ObjectKey, float] = {}
+        self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
@@ -66,7 +68,7 @@ class Convergence:
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
-        observed = self._observe(instance, session, desired, look_deep=not calm or self._is_deep_look_due(key))
+        observed = self._observe(instance, session, desired, look_deep=not calm or self._looks.is_due(key))
         mismatch = None
         if observed.share is None:
             mismatch = (
@@ -79,21 +81,26 @@ class Convergence:
                 subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
             )
         steps = plan(desired, observed, confirm=not calm)
-        share = observed.share
+        share, unknown = observed.share, list[str]()
         if steps or share is None:
-            share = self._execute(steps, instance, session, path)
+            share, steps, unknown = self._execute(steps, instance, session, path)
             # The list may be older than somebody's change: what the pass itself has read now is set right as well.
-            if late := plan(desired, Observed(share), confirm=False):
-                share = self._execute(late, instance, session, path)
-                steps += late
+            # What hangs on a share that was just made may be left from an earlier one of its path.
+            fresh = read_details(desired.details, path=path, server=session) if observed.share is None else None
+            if late := plan(desired, Observed(share, details=fresh), confirm=False):
+                share, done, unknown_late = self._execute(late, instance, session, path)
+                steps += done
+                unknown += unknown_late
         facts = self._facts(subject.share, instance, session, share)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.invalidate(instance.key)
             return self._not_loaded(subject.share, facts, share)
         self._unloaded_since.pop(key, None)
-        if observed.nfs is not None:
-            self._nfs_read_at[key] = self._clock.monotonic()
+        if unknown:
+            return _unknown_holders(subject.share, facts, unknown)
+        if observed.details is not None or observed.share is None:
+            self._looks.done(key)
         return in_sync(share, facts, cache_lost=instance.status.cache_lost)
 
     def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
@@ -112,7 +119,7 @@ class Convergence:
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
-        self._nfs_read_at.pop(share, None)
+        self._looks.forget(share)
         self._unloaded_since.pop(share, None)
 
     def _observe(
@@ -126,12 +133,21 @@ class Convergence:
                 local_store=session.local_store(desired.local_store.name),
                 remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
             )
-        return Observed(share=share, nfs=session.share_nfs_config(desired.path) if look_deep else None)
+        details = read_details(desired.details, path=desired.path, server=session) if look_deep else None
+        return Observed(share=share, details=details)
 
-    def _execute(self, steps: tuple[Step, ...], instance: DittoFS, session: ServerSession, path: str) -> Share:
+    def _execute(
+        self, steps: tuple[Step, ...], instance: DittoFS, session: ServerSession, path: str
+    ) -> tuple[Share, tuple[Step, ...], list[str]]:
+        """The share after `steps`, those that were done, and whom the server does not know: others get theirs."""
+        done, unknown = [], []
         for step in steps:
-            execute(step, path=path, server=session, keys=lambda: read_keys(instance, self._objects))
-        return self._read_back(instance, session, path)
+            try:
+                execute(step, path=path, server=session, keys=lambda: read_keys(instance, self._objects))
+                done.append(step)
+            except UnknownHolder as error:
+                unknown.append(str(error))
+        return self._read_back(instance, session, path), tuple(done), unknown
 
     def _read_back(self, instance: DittoFS, session: ServerSession, path: str) -> Share:
         # The answer to the write is no proof: 201 comes for a share that failed to load, too (dittofs-server 3.3).
@@ -173,6 +189,10 @@ class Convergence:
         else:
             self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
 
-    def _is_deep_look_due(self, key: ObjectKey) -> bool:
-        read_at = self._nfs_read_at.get(key)
-        return read_at is None or self._clock.monotonic() - read_at >= self._deep_poll_interval_s
+
+def _unknown_holders(share: DittoFSShare, facts: ShareFacts, unknown: list[str]) -> Findings:
+    message = (
+        f"permissions: {'; '.join(unknown)}. Add who is missing to users or groups of DittoFS "
+        f'"{share.spec.instance_ref.name}", or remove the permission'
+    )
+    return out_of_sync(share, facts, reason=UNKNOWN_ACCOUNT, message=message)

@@ -12,6 +12,7 @@ from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
+from reconcilers.share.details import DesiredDetails, desired_details
 
 #: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
 #: memory (decisions A5), so that the volume and the quota are the limits.
@@ -41,7 +42,7 @@ class DesiredShare:
     read_only: bool
     default_permission: str
     quota_bytes: int
-    squash: str
+    details: DesiredDetails
     metadata_store: StoreDefinition
     local_store: StoreDefinition
     #: Without the keys; None: the contents stay on the local store.
@@ -58,7 +59,7 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
         read_only=spec.read_only,
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
-        squash=spec.nfs.squash.value,
+        details=desired_details(share),
         metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
         local_store=_local_store(instance.spec.payload.type),
         remote_store=_remote_store(share.path, instance),

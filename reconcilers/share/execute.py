@@ -9,6 +9,8 @@ from reconcilers.remote_store import S3Keys, in_our_words, with_keys
 from reconcilers.server.client import ServerClient
 from reconcilers.server.errors import NotFound, ServerRefused
 from reconcilers.share.desired import StoreDefinition
+from reconcilers.share.detail_calls import execute_detail
+from reconcilers.share.detail_plan import changes
 from reconcilers.share.plan import (
     ConfirmQuota,
     CreateShare,
@@ -17,7 +19,6 @@ from reconcilers.share.plan import (
     EnsureLocalStore,
     EnsureMetadataStore,
     EnsureRemoteStore,
-    PatchNfsConfig,
     RefreshAccess,
     Step,
     UpdateShare,
@@ -34,7 +35,7 @@ _FIELDS: Mapping[str, str] = {
 def execute(step: Step, *, path: str, server: ServerClient, keys: Callable[[], S3Keys]) -> None:
     """Do `step` for the share at `path`; `keys` gives those of the bucket, and may raise.
 
-    Raises a `ServerError`; every step can be done again.
+    Raises UnknownHolder or a `ServerError`; every step can be done again.
     """
     match step:
         case EnsureMetadataStore(definition):
@@ -51,14 +52,16 @@ def execute(step: Step, *, path: str, server: ServerClient, keys: Callable[[], S
             server.update_share(path, fields=fields)
         case ConfirmQuota(quota_bytes):
             server.update_share(path, fields={"quota_bytes": str(quota_bytes)})
-        case PatchNfsConfig(squash) | RefreshAccess(squash):
-            server.patch_share_nfs_config(path, squash=squash)
+        case RefreshAccess(squash):
+            server.patch_share_nfs_config(path, {"squash": squash})
         case EnableShare():
             server.enable_share(path)
         case DisableShare():
             # A share that could not be loaded lets nobody in; the server answers 404 for it.
             with suppress(NotFound):
                 server.disable_share(path)
+        case _:
+            execute_detail(step, path=path, server=server)
 
 
 def _ensure_remote_store(definition: StoreDefinition, keys: S3Keys, server: ServerClient, *, present: bool) -> None:
@@ -79,8 +82,6 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
         match step:
             case UpdateShare(changed):
                 fields += [_FIELDS[name] for name in changed]
-            case PatchNfsConfig():
-                fields.append("nfs.squash")
             case EnableShare() | DisableShare():
                 fields.append("enabled")
             case (
@@ -92,4 +93,6 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
                 | RefreshAccess()
             ):
                 pass
+            case _:
+                fields += changes(step)
     return tuple(dict.fromkeys(fields))

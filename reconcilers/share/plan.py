@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconcilers.remote_store import PLACE
-from reconcilers.server.rows import Share, ShareNfsConfig, Store
+from reconcilers.server.rows import Share, Store
 from reconcilers.server.sizes import same_size
 from reconcilers.share.desired import DesiredShare, StoreDefinition
-
-#: What the server gives a new share (dittofs-server 3.3).
-DEFAULT_SQUASH = "root_to_guest"
+from reconcilers.share.detail_plan import DetailStep, detail_steps, refreshes_access, touches_access
+from reconcilers.share.details import ObservedDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,6 @@ class ConfirmQuota:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchNfsConfig:
-    """Change whom NFS clients act as."""
-
-    squash: str
-
-
-@dataclass(frozen=True, slots=True)
 class RefreshAccess:
     """Send `squash` again as it is: only then the server forgets what it knows of clients' access to the share."""
 
@@ -93,22 +85,22 @@ Step = (
     | CreateShare
     | UpdateShare
     | ConfirmQuota
-    | PatchNfsConfig
     | RefreshAccess
     | EnableShare
     | DisableShare
+    | DetailStep
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the server has. The stores are looked up only while the share is absent, `nfs` only now and then."""
+    """What the server has. The stores are looked up only while the share is absent, `details` only now and then."""
 
     share: Share | None
     metadata_store: Store | None = None
     local_store: Store | None = None
     remote_store: Store | None = None
-    nfs: ShareNfsConfig | None = None
+    details: ObservedDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +128,12 @@ def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[S
         steps.append(UpdateShare(changed))
     if confirm and desired.quota_bytes and "quota_bytes" not in changed:
         steps.append(ConfirmQuota(desired.quota_bytes))
-    if observed.nfs is not None and observed.nfs.squash != desired.squash:
-        steps.append(PatchNfsConfig(desired.squash))
-    elif share.loaded and ("read_only" in changed or (confirm and desired.read_only)):
+    details = () if observed.details is None else detail_steps(desired.details, observed.details, confirm=confirm)
+    steps += details
+    touched = "read_only" in changed or (confirm and desired.read_only) or any(touches_access(step) for step in details)
+    if share.loaded and touched and not any(refreshes_access(step) for step in details):
         # Clients at work go on with the access that they have, otherwise (tried against v0.29.0).
-        steps.append(RefreshAccess(desired.squash))
+        steps.append(RefreshAccess(desired.details.squash))
     if share.loaded and desired.enabled and not share.enabled:
         steps.append(EnableShare())  # last: clients come back to a share that is as it should be
     return tuple(steps)
@@ -188,9 +181,7 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
     remote_name = desired.remote_store.name if desired.remote_store else ""
     steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields, remote_name))
     if desired.read_only:
-        steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.squash)]
-    if desired.squash != DEFAULT_SQUASH:
-        steps.append(PatchNfsConfig(desired.squash))
+        steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.details.squash)]
     if not desired.enabled:
         steps.append(DisableShare())
     return tuple(steps)

@@ -32,6 +32,102 @@ def _config(**values: Any) -> str:
     return json.dumps(values)
 
 
+_NFS, _NETGROUPS = f"{SHARES}/e/adapters/nfs/config", "/api/v1/adapters/nfs/netgroups"
+_MEMBERS = f"{_NETGROUPS}/op-x%252Fy/members"
+_GRANTS, _QUOTAS = f"{SHARES}/e/permissions", f"{SHARES}/e/quotas"
+
+#: What hangs on the share e.
+SHARE_DETAILS: tuple[tuple[str, str, Any], ...] = (
+    ("PATCH", _NFS, {"anonymous_uid": 70, "anonymous_gid": 4294967295}),
+    ("PATCH", _NFS, {"anonymous_uid": -1}),
+    ("PATCH", _NFS, {"anonymous_uid": "x"}),
+    ("PATCH", _NFS, {"allow_auth_sys": False, "require_kerberos": True, "disable_readdirplus": True, "nope": 1}),
+    ("PATCH", _NFS, {"min_kerberos_level": "nope"}),
+    ("PATCH", _NFS, {"squash": ""}),
+    ("GET", _NETGROUPS, None),
+    ("POST", _NETGROUPS, {}),
+    ("POST", _NETGROUPS, {"name": "op-x%2Fy"}),
+    ("POST", _NETGROUPS, {"name": "op-x%2Fy"}),
+    ("GET", f"{_NETGROUPS}/op-x%252Fy", None),
+    ("GET", f"{_NETGROUPS}/none", None),
+    *(
+        ("POST", _MEMBERS, {"type": kind, "value": value})
+        for kind, value in (
+            *(("ip", "10.0.0.1"), ("ip", "10.0.0.1"), ("ip", "fd00::1"), ("ip", "10.0.0.300"), ("ip", "")),
+            *(("cidr", "10.1.2.3/8"), ("cidr", "fd00::/8"), ("cidr", "10.0.0.1"), ("cidr", "10.0.0.0/33")),
+            *(("hostname", "host.example"), ("hostname", "Bad_Host!"), ("odd", "x")),
+        )
+    ),
+    ("POST", f"{_NETGROUPS}/none/members", {"type": "ip", "value": "10.0.0.1"}),
+    ("DELETE", f"{_MEMBERS}/zzz", None),
+    ("GET", f"{_NETGROUPS}/op-x%252Fy", None),
+    ("PATCH", _NFS, {"netgroup": "op-x%2Fy"}),
+    ("GET", _NFS, None),
+    ("GET", _NETGROUPS, None),
+    ("DELETE", f"{_NETGROUPS}/op-x%252Fy", None),
+    ("PATCH", _NFS, {"netgroup": ""}),
+    ("DELETE", f"{_NETGROUPS}/op-x%252Fy", None),
+    ("DELETE", f"{_NETGROUPS}/op-x%252Fy", None),
+    ("GET", _GRANTS, None),
+    ("GET", f"{SHARES}/none/permissions", None),
+    ("POST", "/api/v1/users", {"username": "w", "password": "long enough", "uid": 1009}),
+    ("PUT", f"{_GRANTS}/users/w", {"level": "read"}),
+    ("PUT", f"{_GRANTS}/users/w", {"level": "bad"}),
+    ("PUT", f"{_GRANTS}/users/w", {}),
+    ("PUT", f"{_GRANTS}/users/nobody", {"level": "read"}),
+    ("PUT", f"{_GRANTS}/groups/users", {"level": "read-write"}),
+    ("PUT", f"{_GRANTS}/groups/none", {"level": "read"}),
+    ("PUT", f"{_GRANTS}/sids/S-1-5-21-1-2-3-1001", {"level": "read"}),
+    ("PUT", f"{_GRANTS}/sids/S-1-5-21-1-2-3-1002", {"level": "read", "is_group": False, "display_name": "Joe"}),
+    ("PUT", f"{_GRANTS}/sids/S-1-5-21-1-2-3-1001", {"level": "bad"}),
+    ("PUT", f"{_GRANTS}/sids/s-1-5-21-1-2-3-1001", {"level": "read"}),
+    ("PUT", f"{SHARES}/none/permissions/users/w", {"level": "read"}),
+    ("GET", _GRANTS, None),
+    ("DELETE", f"{_GRANTS}/users/w", None),
+    ("DELETE", f"{_GRANTS}/users/nobody", None),
+    ("DELETE", f"{_GRANTS}/sids/bad", None),
+    ("DELETE", f"{_GRANTS}/sids/S-1-5-21-1-2-3-1001", None),
+    ("DELETE", f"{SHARES}/none/permissions/users/w", None),
+    ("GET", _GRANTS, None),
+    ("GET", _QUOTAS, None),
+    ("GET", f"{SHARES}/none/quotas", None),
+    *(
+        ("PUT", f"{_QUOTAS}/{who}", limits)
+        for who, limits in (
+            (
+                "user/1001",
+                {"limit_bytes": "1GiB", "soft_bytes": "5MB", "limit_files": 9, "soft_files": 5, "grace_seconds": 60},
+            ),
+            ("group/3000", {"limit_bytes": "1234567890"}),
+            ("user/9", {"soft_bytes": "2MiB"}),
+            ("user/0", {"limit_bytes": "", "soft_bytes": "0"}),
+            ("default-user", {"limit_files": 1}),
+            ("default-user/0", {"limit_files": 1}),
+            ("user/9", {"limit_bytes": "1MiB", "soft_bytes": "2MiB"}),
+            ("user/9", {"limit_bytes": "x"}),
+            ("user/9", {"limit_files": -1}),
+            ("user/9", {"limit_files": 1.5}),
+            ("user/9", {"limit_files": 1, "soft_files": 2}),
+            ("user/abc", {"limit_files": 1}),
+            ("user/4294967296", {"limit_files": 1}),
+            ("odd/1", {"limit_files": 1}),
+        )
+    ),
+    ("GET", _QUOTAS, None),
+    ("GET", f"{_QUOTAS}/user/1001", None),
+    ("GET", f"{_QUOTAS}/user/77", None),
+    ("GET", f"{_QUOTAS}/default-user", None),
+    ("DELETE", f"{_QUOTAS}/user/1001", None),
+    ("DELETE", f"{_QUOTAS}/user/1001", None),
+    ("DELETE", f"{_QUOTAS}/default-user", None),
+    ("DELETE", f"{_QUOTAS}/default-user/0", None),
+    ("PUT", f"{SHARES}/none/quotas/user/1", {"limit_files": 1}),
+    ("GET", f"{SHARES}/none/quotas", None),
+    ("GET", _QUOTAS, None),
+    ("DELETE", f"{SHARES}/none/quotas/user/1", None),
+)
+
+
 def _bucket(**values: Any) -> str:
     """Settings of a remote store whose endpoint is the server's own API, which says at once that it has no bucket."""
     endpoint = "http://127.99.1.1:8080"
@@ -209,10 +305,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"squash": "x"}),
     ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"netgroup": "none"}),
     ("GET", f"{SHARES}/none/adapters/nfs/config", None),
-    ("GET", f"{SHARES}/e/permissions", None),
-    ("GET", f"{SHARES}/none/permissions", None),
-    ("GET", f"{SHARES}/e/quotas", None),
-    ("GET", f"{SHARES}/none/quotas", None),
+    *SHARE_DETAILS,
     ("DELETE", f"{METADATA}/m", None),
     ("DELETE", f"{LOCAL}/p", None),
     ("DELETE", f"{SHARES}/a%2Fb", None),

@@ -57,10 +57,14 @@ def test_a_secret_that_is_missing_or_no_good_is_told_and_no_pod_is_made(
         world.secret("own", **secret)
     world.instance(auth={field: {"name": "own"}})
 
-    told = world.until_told(DITTOFS, "demo", "ConfigReady", "False", reason)
+    world.until_told(DITTOFS, "demo", "ConfigReady", "False", reason)
 
-    assert words in told["message"]
-    assert all(value not in told["message"] for value in (secret or {}).values() if value != "short")
+    # The DittoFS may be seen before its Secret.
+    def told() -> str:
+        return str(world.condition(DITTOFS, "demo", "ConfigReady")["message"])
+
+    eventually(lambda: words in told(), timeout_s=PATIENCE_S, what="the words about the Secret")
+    assert all(value not in told() for value in (secret or {}).values() if value != "short")
     assert world.told(DITTOFS, "demo", "Ready") == ("False", reason)
     assert world.phase(DITTOFS, "demo") == "Failed"
     world.until_event("demo", "Warning", reason)

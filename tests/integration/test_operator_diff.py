@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dittofs_operator.program import Program
+from informers import configuration
 from informers.client import Client
 from reconcilers.api.resources import CHILDREN, DITTOFS
 from tests.support.acceptance import world_of_its_own
@@ -17,9 +18,14 @@ pytestmark = pytest.mark.integration
 
 
 def diff(cluster: Place, namespace: str) -> subprocess.CompletedProcess[str]:
+    own = configuration.load(str(cluster.operator_kubeconfig), None).namespace
     command = [sys.executable, "-m", "dittofs_operator", "diff", f"--kubeconfig={cluster.kubeconfig}"]
     return subprocess.run(
-        [*command, f"--namespaces={namespace}"], capture_output=True, text=True, timeout=60, check=False
+        [*command, f"--namespace={own}", f"--namespaces={namespace}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -18,7 +18,7 @@ from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD, SECRET
 from tests.support.acceptance import PATIENCE_S, USER, World
 from tests.support.eventually import eventually
 from tests.support.nfs_mount import ROOT, USER_1000, NfsFailed, mount
@@ -218,6 +218,55 @@ def test_a_quota_is_kept_by_the_server(world: World, scratch: Path) -> None:
 
     with pytest.raises(NfsFailed):
         mounted.write("does-not", "x" * (3 << 20))
+
+
+def test_only_allowed_clients_may_mount_and_a_change_is_felt_at_once(world: World, scratch: Path) -> None:
+    """The client of this test reaches the server from an address of its own machine."""
+    world.share("guarded", defaultPermission="read-write", nfs={"allowedClients": ["203.0.113.9"]})
+    world.until_phase(DITTOFS_SHARE, "guarded", "Ready")
+    mounted = mount(world, "guarded", scratch)
+    with pytest.raises(NfsFailed):
+        mounted.list()
+
+    world.patch(DITTOFS_SHARE, "guarded", spec={"nfs": {"allowedClients": ["203.0.113.9", "127.0.0.0/8"]}})
+    world.until_phase(DITTOFS_SHARE, "guarded", "Ready")
+    mounted.write("allowed", "x")
+
+    world.patch(DITTOFS_SHARE, "guarded", spec={"nfs": {"allowedClients": ["203.0.113.9"]}})
+    world.until_phase(DITTOFS_SHARE, "guarded", "Ready")
+    with pytest.raises(NfsFailed):
+        mounted.list()
+
+    world.patch(DITTOFS_SHARE, "guarded", spec={"nfs": {"allowedClients": []}})
+    world.until_phase(DITTOFS_SHARE, "guarded", "Ready")
+    assert mounted.read("allowed") == "x"
+
+
+def test_a_users_permission_goes_before_everybodys_and_a_quota_is_kept(world: World, scratch: Path) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "alice", "namespace": "default"}}
+    world.client.create(SECRET, {**secret, "stringData": {"password": "long enough"}}, field_manager=USER)
+    alice = {"name": "alice", "uid": 1000, "gid": 1000, "passwordSecretRef": {"name": "alice"}}
+    world.patch(DITTOFS, "demo", spec={"users": [alice]})
+    world.share(
+        "personal",
+        defaultPermission="read-write",
+        permissions=[{"user": "alice", "level": "read"}],
+        quotas=[{"scope": "user", "id": 1001, "hardSize": "1Mi"}],
+    )
+    world.until_phase(DITTOFS_SHARE, "personal", "Ready")
+    mounted = mount(world, "personal", scratch)
+    other = "uid=1001&gid=1001"
+
+    mounted.write("by-other", "x", user=other)
+    with pytest.raises(NfsFailed):
+        mounted.write("too-much", "x" * (3 << 20), user=other)
+    assert "by-other" in mounted.list(user=USER_1000)
+    with pytest.raises(NfsFailed):
+        mounted.write("by-alice", "x", user=USER_1000)
+
+    world.patch(DITTOFS_SHARE, "personal", spec={"permissions": [{"user": "alice", "level": "read-write"}]})
+    world.until_phase(DITTOFS_SHARE, "personal", "Ready")
+    mounted.write("by-alice", "x", user=USER_1000)
 
 
 MIB = 1 << 20

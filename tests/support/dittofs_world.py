@@ -90,9 +90,13 @@ class CountingExchange(Exchange):
         self.requests: list[str] = []
         #: By the end of a path, what every write to it raises.
         self.refused: dict[str, Exception] = {}
+        #: What every request raises, while it is set.
+        self.outage: Exception | None = None
 
     def open(self, method: str, path: str, **options: Any) -> Any:
         self.requests.append(f"{method} {path}")
+        if self.outage is not None:
+            raise self.outage
         for ending, error in self.refused.items():
             if method != "GET" and path.endswith(ending):
                 raise error
@@ -107,6 +111,7 @@ class CountingClient(Client):
         self._exchange.close()
         self._exchange = exchange = CountingExchange(configuration)
         self.requests, self.refused = exchange.requests, exchange.refused
+        self.exchange = exchange
 
 
 class World:
@@ -120,6 +125,7 @@ class World:
         self.recorder = Recorder()
         self.directory = directory
         self.server: DoubleServer | None = None
+        self._starts = 0
         logger = structlog.get_logger()
         self.stores: dict[Resource, Store] = {
             resource: Store(indexers=_INDEXERS.get(resource), logger=logger) for resource in _WATCHED
@@ -305,8 +311,14 @@ class World:
             environment[variable["name"]] = (
                 self.secret(reference["name"], reference["key"]) if reference else variable["value"]
             )
+        # The server tells its starts apart by whole seconds, of which a pod takes some to be replaced.
+        self._starts += 1
+        started_at = float(self._starts)
         self.server = DoubleServer(
-            container["args"], environment, resolve=lambda path: self.directory / path.lstrip("/")
+            container["args"],
+            environment,
+            resolve=lambda path: self.directory / path.lstrip("/"),
+            now=lambda: started_at,
         )
 
     def mount_secrets(self) -> None:

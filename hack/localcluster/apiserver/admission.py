@@ -11,16 +11,26 @@ from hack.localcluster.apiserver.crds import CustomSchema, check_definition
 from hack.localcluster.apiserver.fields import read
 from hack.localcluster.apiserver.schema.errors import FieldError, Reason
 from hack.localcluster.apiserver.services import Services
-from hack.localcluster.apiserver.status import Cause, Undecodable
+from hack.localcluster.apiserver.status import Cause, Undecodable, forbidden
 
 Object = dict[str, Any]
 
 
 class Admission:
-    """The steps between a request's object and the storage. `find_default_class` names the default StorageClass."""
+    """The steps between a request's object and the storage.
 
-    def __init__(self, *, services: Services, find_default_class: Callable[[], str | None]) -> None:
+    `find_default_class` names the default StorageClass; `class_grows` says of a named one whether its volumes can grow.
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Services,
+        find_default_class: Callable[[], str | None],
+        class_grows: Callable[[str], bool],
+    ) -> None:
         self._services = services
+        self._class_grows = class_grows
         self._find_default_class = find_default_class
 
     def admit(self, resource: ResourceType, new: Object, live: Object | None, *, validation: str) -> AdmittedObject:
@@ -55,7 +65,17 @@ class Admission:
         if live is not None and (check := strategies.CHECK_UPDATE.get(resource.table)):
             causes += check(obj, live)
         metadata.raise_if_any(resource, obj["metadata"]["name"], causes)
+        if live is not None and resource.table == ("", "persistentvolumeclaims"):
+            self._check_growth(resource, obj, live)
         return AdmittedObject(obj, warnings)
+
+    def _check_growth(self, resource: ResourceType, new: Object, live: Object) -> None:
+        if new.get("spec", {}).get("resources") == live.get("spec", {}).get("resources"):
+            return
+        storage_class = live["spec"].get("storageClassName")
+        # One without a class, which this server also makes where there is no default one, can grow here.
+        if storage_class and not self._class_grows(storage_class):
+            raise forbidden(resource, new["metadata"]["name"], _CANNOT_GROW)
 
     def _custom(
         self, resource: ResourceType, schema: CustomSchema, new: Object, live: Object | None, validation: str
@@ -76,6 +96,10 @@ class Admission:
         metadata.raise_if_any(resource, name, causes)
         return AdmittedObject(new, warnings)
 
+
+_CANNOT_GROW = (
+    "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+)
 
 #: Errors of the structure that leave rules nothing certain to look at.
 _BLOCKING = frozenset((Reason.NOT_SUPPORTED, Reason.REQUIRED, Reason.TOO_LONG, Reason.TOO_MANY, Reason.TYPE_INVALID))

@@ -69,6 +69,7 @@ class ApiServer:
         admission = Admission(
             services=Services(service_address_allocator or sequential_addresses()),
             find_default_class=self._default_class,
+            class_grows=self._class_grows,
         )
         self._writer = Writer(storage=self._storage, admission=admission, lifecycle=lifecycle)
         self._patcher = Patcher(storage=self._storage, writer=self._writer)
@@ -255,6 +256,10 @@ class ApiServer:
             if (obj["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
                 return name
         return None
+
+    def _class_grows(self, name: str) -> bool:
+        _, classes = self._storage.snapshot(("storage.k8s.io", "storageclasses"))
+        return bool(classes.get(("", name), {}).get("allowVolumeExpansion"))
 
     def _create_namespaces(self) -> None:
         resource = self._registry.find("", "v1", "namespaces")

@@ -34,6 +34,10 @@ def health(request: Request) -> Answer:
     )
 
 
+#: No client of the double has anything to reclaim after a start.
+GRACE_PERIOD = {"active": False, "expected_clients": 0, "reclaimed_clients": 0, "remaining_seconds": 0}
+
+
 def ready(request: Request) -> Answer:
     """GET /health/ready: counts of what runs."""
     running = [name for name, row in request.state.tables["adapters"].items() if row["enabled"]]
@@ -42,7 +46,7 @@ def ready(request: Request) -> Answer:
             "adapters": {"running": len(running), "types": running},
             "metadata_stores": len(request.state.opened),
             "shares": len(request.state.loaded),
-            "grace_period": {"active": False, "expected_clients": 0, "reclaimed_clients": 0, "remaining_seconds": 0},
+            "grace_period": GRACE_PERIOD,
         }
     )
 

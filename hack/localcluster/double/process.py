@@ -27,11 +27,16 @@ class Double:
     """One double that listens nowhere; construction is the start of its process, and raises StartFailed."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        resolve: Callable[[str], Path],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._configuration = load(arguments, environment, resolve)
         self._state = State(self._configuration, resolve)
-        self._started_at = time.time()
+        self._started_at = now()
         try:
             self._state.boot(self._configuration)
             # Only now, as on the server: the administrator of a first start exists already.
@@ -83,9 +88,14 @@ class DoubleServer(Double):
     """One running double that listens on a port of 127.0.0.1."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], *, resolve: Callable[[str], Path]
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        resolve: Callable[[str], Path],
+        now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(arguments, environment, resolve=resolve)
+        super().__init__(arguments, environment, resolve=resolve, now=now)
         try:
             tls.context(self._configuration, resolve)
         except StartFailed:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from hack.localcluster.double import accounts, adapter_settings, adapters, shares, stores, users
+from hack.localcluster.double import accounts, adapter_settings, adapters, share_details, shares, stores, users
 from hack.localcluster.double.answers import Answer
 from hack.localcluster.double.request import Request
 
@@ -34,6 +34,7 @@ _API = "/api/v1"
 _METADATA = f"{_API}/store/metadata"
 _BLOCK = f"{_API}/store/block/{{kind}}"
 _SHARE = f"{_API}/shares/{{name}}"
+_NETGROUPS = f"{_API}/adapters/nfs/netgroups"
 
 ROUTES = (
     _route("GET", "", accounts.index, open_to_all=True),
@@ -82,10 +83,22 @@ ROUTES = (
     _route("POST", f"{_SHARE}/enable", shares.enable),
     _route("POST", f"{_SHARE}/disable", shares.disable),
     _route("GET", f"{_SHARE}/status", shares.status),
-    _route("GET", f"{_SHARE}/adapters/nfs/config", shares.get_nfs),
-    _route("PATCH", f"{_SHARE}/adapters/nfs/config", shares.patch_nfs),
-    _route("GET", f"{_SHARE}/permissions", shares.permissions),
-    _route("GET", f"{_SHARE}/quotas", shares.quotas),
+    _route("GET", f"{_SHARE}/adapters/nfs/config", share_details.get_nfs),
+    _route("PATCH", f"{_SHARE}/adapters/nfs/config", share_details.patch_nfs),
+    _route("GET", f"{_SHARE}/permissions", share_details.list_permissions),
+    _route("PUT", f"{_SHARE}/permissions/{{kind}}/{{holder}}", share_details.put_permission),
+    _route("DELETE", f"{_SHARE}/permissions/{{kind}}/{{holder}}", share_details.delete_permission),
+    _route("GET", f"{_SHARE}/quotas", share_details.list_quotas),
+    *(_route(method, f"{_SHARE}/quotas/default-user", share_details.no_scope) for method in ("GET", "PUT", "DELETE")),
+    _route("GET", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.get_quota),
+    _route("PUT", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.put_quota),
+    _route("DELETE", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.delete_quota),
+    _route("GET", _NETGROUPS, share_details.list_netgroups),
+    _route("POST", _NETGROUPS, share_details.create_netgroup),
+    _route("GET", f"{_NETGROUPS}/{{name}}", share_details.get_netgroup),
+    _route("DELETE", f"{_NETGROUPS}/{{name}}", share_details.delete_netgroup),
+    _route("POST", f"{_NETGROUPS}/{{name}}/members", share_details.add_member),
+    _route("DELETE", f"{_NETGROUPS}/{{name}}/members/{{id}}", share_details.remove_member),
 )
 
 

@@ -1,4 +1,4 @@
-"""Shares, their NFS options, and the lists that hang on them."""
+"""Shares."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from hack.localcluster.double import sizes
 from hack.localcluster.double.answers import Answer, bad_request, conflict, json_answer, not_found, timestamp
 from hack.localcluster.double.request import Request
-from hack.localcluster.double.state import Row, new_row
+from hack.localcluster.double.share_details import NFS_DEFAULTS
+from hack.localcluster.double.state import Row, find_share, new_row
 
 _PERMISSIONS = ("none", "read", "read-write", "admin")
-_SQUASHES = ("none", "root_to_admin", "root_to_guest", "all_to_admin", "all_to_guest")
 
 #: What both a new and a changed share may say, with the types the server takes.
 _SETTINGS: Mapping[str, type] = {
@@ -42,21 +42,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "trash_max_bytes": 0,
 }
 
-_NFS_DEFAULTS: Mapping[str, Any] = {
-    "squash": "root_to_guest",
-    "allow_auth_sys": True,
-    "require_kerberos": False,
-    "min_kerberos_level": "krb5",
-    "netgroup": "",
-    "disable_readdirplus": False,
-}
-
-_NFS_TYPES: Mapping[str, type] = {
-    **{name: type(value) for name, value in _NFS_DEFAULTS.items()},
-    "anonymous_uid": int,
-    "anonymous_gid": int,
-}
-
 
 def list_shares(request: Request) -> Answer:
     """GET /shares."""
@@ -82,7 +67,7 @@ def create(request: Request) -> Answer:
     settings = _checked({key: value for key, value in fields.items() if key in _SETTINGS})
     if name in request.state.tables["shares"]:
         raise conflict("Share already exists")
-    row = new_row(name=name, **stores, **{**_DEFAULTS, **settings}, nfs=dict(_NFS_DEFAULTS))
+    row = new_row(name=name, **stores, **{**_DEFAULTS, **settings}, nfs=dict(NFS_DEFAULTS), permissions=[])
     request.state.tables["shares"][name] = row
     request.state.load_share(name)
     request.state.save()
@@ -132,35 +117,6 @@ def status(request: Request) -> Answer:
     return json_answer(_status(request, _find(request)))
 
 
-def get_nfs(request: Request) -> Answer:
-    """GET /shares/{name}/adapters/nfs/config."""
-    return json_answer(_find(request)["nfs"])
-
-
-def patch_nfs(request: Request) -> Answer:
-    """PATCH /shares/{name}/adapters/nfs/config."""
-    row = _find(request)
-    fields = request.fields(**_NFS_TYPES)
-    if "squash" in fields and fields["squash"] not in _SQUASHES:
-        raise bad_request(f"Invalid squash: {fields['squash']} (want {'|'.join(_SQUASHES)})")
-    if fields.get("netgroup"):
-        raise bad_request(f"Netgroup not found: {fields['netgroup']}")
-    row["nfs"].update(fields)
-    request.state.save()
-    return json_answer(row["nfs"])
-
-
-def permissions(request: Request) -> Answer:
-    """GET /shares/{name}/permissions: null when there are none."""
-    _find(request)
-    return json_answer(None)
-
-
-def quotas(_request: Request) -> Answer:
-    """GET /shares/{name}/quotas: the share isn't even looked up."""
-    return json_answer([])
-
-
 def _switch(request: Request, *, enabled: bool) -> Answer:
     row = _find(request)
     if row["name"] not in request.state.loaded:
@@ -173,11 +129,7 @@ def _switch(request: Request, *, enabled: bool) -> Answer:
 
 
 def _find(request: Request) -> Row:
-    reference = request.parameters["name"]
-    row = request.state.tables["shares"].get("/" + reference.lstrip("/")) or request.state.by_id("shares", reference)
-    if row is None:
-        raise not_found("Share not found")
-    return row
+    return find_share(request.state, request.parameters["name"])
 
 
 def _store(request: Request, table: str, words: str, reference: str | None) -> str | None:
@@ -202,7 +154,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _share(request: Request, row: Row) -> dict[str, Any]:
-    shown = {key: value for key, value in row.items() if key not in {"nfs", "quota_bytes"}}
+    shown = {key: value for key, value in row.items() if key not in {"nfs", "permissions", "quota_bytes"}}
     if row.get("quota_bytes"):
         shown["quota_bytes"] = sizes.render(row["quota_bytes"])
     return {**shown, "used_bytes": 0, "physical_bytes": 0, "usage_percent": 0, "status": _status(request, row)}

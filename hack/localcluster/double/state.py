@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from hack.localcluster.double.answers import timestamp
+from hack.localcluster.double.answers import not_found, timestamp
 from hack.localcluster.double.configuration import (
     MAX_PASSWORD_BYTES,
     MIN_PASSWORD_BYTES,
@@ -58,6 +58,8 @@ class State:
             "local": {},
             "remote": {},
             "shares": {},
+            "netgroups": {},
+            "quotas": {},
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()
@@ -165,6 +167,14 @@ class State:
             groups=["admins"],
             must_change_password=not initial_password,
         )
+
+
+def find_share(state: State, reference: str) -> Row:
+    """The share whose name, with or without its slash, or id is `reference`; raises Problem."""
+    row = state.tables["shares"].get("/" + reference.lstrip("/")) or state.by_id("shares", reference)
+    if row is None:
+        raise not_found("Share not found")
+    return row
 
 
 def new_row(**fields: Any) -> Row:

@@ -12,7 +12,8 @@ from informers.resource import ObjectKey
 from informers.view import freeze
 from reconcilers.api.common import CustomResource, InvalidObject
 from reconcilers.api.dittofs import DittoFS, VolumeRetention
-from reconcilers.api.share import DefaultPermission, DittoFSShare, Squash
+from reconcilers.api.share import DefaultPermission, DittoFSShare
+from reconcilers.api.share_access import NfsOptions, Squash
 from reconcilers.api.storage import MetadataType
 from tests.support.crd_admission import admit, manifest
 
@@ -96,7 +97,7 @@ def test_a_manifest_is_in_the_words_of_the_api_and_without_what_is_not_set() -> 
         "enabled": True,
         "readOnly": True,
         "defaultPermission": "none",
-        "nfs": {"squash": "root_to_guest"},
+        "nfs": NfsOptions().manifest(),
     }
 
 

@@ -9,234 +9,18 @@ import pytest
 
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
+from tests.support import admission_cases as cases
 from tests.support.crd_admission import Refused, admit, manifest
 
 Spec = dict[str, Any]
 
-MEMORY: Spec = {"metadata": {"type": "memory"}, "payload": {"type": "memory"}}
-SIZE = "must be a quantity of at least 1Mi, such as 10Gi"
-DURATION = "must be a positive duration such as 30s, 15m or 168h (units ms, s, m, h; days are not known)"
-PORTS = (
-    "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
-    "change one of them"
-)
-NODE_PORTS = "service.nodePort must differ among the enabled adapters"
-ONE_DATABASE = "exactly one of database.sqlite, database.postgresRef and database.postgresSecretRef must be set"
-S3_WITH_TYPE = "payload.s3 belongs to payload.type s3, which needs it: set both or neither"
-S3_FIXED = "payload.s3.{field} is fixed, at another place every file would be unreadable; create a new DittoFS"
-GROW = "size can only grow; a volume cannot shrink"
-CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
 
-
-def _payload(**storage: Any) -> Spec:
-    return {"payload": {"storage": storage}}
-
-
-def _s3(*, cache: Spec | None = None, **fields: Any) -> Spec:
-    s3 = {"bucket": "files", "credentialsSecretRef": {"name": "keys"}, **fields}
-    return {"payload": {"type": "s3", "s3": s3}, **({} if cache is None else {"cache": cache})}
-
-
-def _accounts(**accounts: Any) -> Spec:
-    return accounts
-
-
-def _user(name: str, uid: int) -> Spec:
-    return {"name": name, "uid": uid, "gid": 5, "passwordSecretRef": {"name": "secret"}}
-
-
-def _tls(**tls: str) -> Spec:
-    return {"adapters": {"api": {"tls": tls}}}
-
-
-def _pod(**pod: Any) -> Spec:
-    return {"pod": pod}
-
-
-def _node_port(number: int) -> Spec:
-    return {"service": {"type": "NodePort", "nodePort": number}}
-
-
-def _service(adapter: str = "nfs", **service: Any) -> Spec:
-    return {"adapters": {adapter: {"service": service}}}
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        MEMORY,
-        {"database": None, "metadata": None, "payload": {"storage": {"storageClassName": None}}},
-        {"database": {"sqlite": {}}},
-        {"database": {"sqlite": {"storage": {"storageClassName": "fast"}}}},
-        _payload(size="1.5Gi"),
-        _payload(size=10 * 1024**3),
-        _payload(size="1Mi"),
-        {"shutdownTimeout": "1h30m"},
-        {"shutdownTimeout": "500ms"},
-        {"replicas": 0},
-        {"image": "registry.example:5000/a/dittofs@sha256:0123456789abcdef"},
-        {"adapters": {"smb": {"port": 2049}}},
-        {"adapters": {"nfs": {"enabled": False}, "smb": {"enabled": True, "port": 2049}}},
-        {"adapters": {"api": {"port": 443}}},
-        _service(type="LoadBalancer", loadBalancerClass="a/b", loadBalancerSourceRanges=["10.0.0.0/8", "fd00::/8"]),
-        _service(type="NodePort", nodePort=32049, externalTrafficPolicy="Local"),
-        _service(loadBalancerSourceRanges=[]),
-        {"adapters": {"nfs": _node_port(32049), "api": _node_port(32080)}},
-        {"adapters": {"nfs": _node_port(32049), "smb": _node_port(32049)}},
-        {"adapters": {"nfs": {"enabled": False, **_node_port(32049)}, "api": _node_port(32049)}},
-        {"resources": {"requests": {"cpu": "500m", "memory": 1073741824}, "limits": {"cpu": 2}}},
-        {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
-        {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
-        {"metrics": {"port": 2049}},
-        _tls(secretName=""),
-        {"adapters": {"nfs": {"settings": {"lease_time": 60, "blocked_operations": ["MKNOD"]}}}},
-        _tls(secretName="a", clientCASecretName="b", clientSecretName="c"),
-        _accounts(users=[_user("alice", 1001), _user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
-        _s3(),
-        _s3(cache={}, endpoint="http://minio.storage.svc:9000", prefix="a/b", allowPrivateEndpoint=True),
-        _s3(cache={"size": "1Gi", "storage": {"storageClassName": "fast"}}, endpoint="https://[fd00::1]:9000/"),
-        _s3(forcePathStyle=False, region="eu-west-1", caSecretRef={"name": "ca"}, prefix="a/"),
-        {"database": {"postgresRef": {"name": "pg"}}},
-        {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
-        {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
-        {"networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
-        _pod(securityContext={}, labels={"example.com/a": "b"}, affinity={"nodeAffinity": {}}),
-        _pod(
-            extraEnv=[
-                {"name": "DITTOFS_LDAP_BIND_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
-                {"name": "TZ", "value": ""},
-            ]
-        ),
-        _pod(extraVolumes=[{"name": "a", "emptyDir": {}}], extraVolumeMounts=[{"name": "a", "mountPath": "/database"}]),
-        _pod(containerSecurityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("spec", cases.GOOD, ids=str)
 def test_a_good_dittofs_is_taken(spec: Spec) -> None:
     admit(DittoFS, manifest(DittoFS, spec))
 
 
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ({"metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
-        ({"payload": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
-        ({"metadata": {"type": "postgres"}}, 'spec.metadata.type: Unsupported value: "postgres"'),
-        ({"payload": {"type": "s3"}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
-        ({"payload": {"s3": _s3()["payload"]["s3"]}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
-        ({**_s3(), "metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
-        (_s3(bucket=None), "spec.payload.s3.bucket: Required value"),
-        (_s3(credentialsSecretRef=None), "spec.payload.s3.credentialsSecretRef: Required value"),
-        (_s3(credentialsSecretRef={}), "spec.payload.s3.credentialsSecretRef.name: Required value"),
-        *((_s3(bucket=bucket), "spec.payload.s3.bucket: Invalid value") for bucket in ("a/b", "-ab", "with space")),
-        *(
-            (_s3(endpoint=endpoint), "spec.payload.s3.endpoint: Invalid value")
-            for endpoint in (
-                "s3.example.com",
-                "ftp://s3.example.com",
-                "https://user:password@s3.example.com",
-                "http://a/b",
-            )
-        ),
-        *(
-            (_s3(prefix=prefix), "spec.payload.s3.prefix: Invalid value")
-            for prefix in ("/", "/a", "a//b", "a b", "../a", "a/./b")
-        ),
-        (_s3(cache={"size": "lots"}), f'spec.cache.size: Invalid value: "lots": {SIZE}'),
-        ({"cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
-        ({**MEMORY, "cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
-        ({"database": {}}, ONE_DATABASE),
-        ({"database": {"sqlite": {}, "postgresRef": {"name": "pg"}}}, ONE_DATABASE),
-        ({"database": {"postgresRef": {"name": "pg", "sslMode": "disable"}}}, "sslMode: Unsupported value"),
-        *((_payload(size=size), SIZE) for size in ("abc", "10GB", "0Gi", "-1Gi", "500m", 5, "")),
-        *(({"shutdownTimeout": text}, DURATION) for text in ("30", "1d", "0s", "-5s", "", "99999999h")),
-        ({"auth": {"accessTokenDuration": "7d"}}, f'spec.auth.accessTokenDuration: Invalid value: "7d": {DURATION}'),
-        ({"replicas": 2}, "spec.replicas: Invalid value: 2: "),
-        ({"replicas": -1}, "spec.replicas: Invalid value: -1: "),
-        ({"image": "dittofs v1"}, "must be a container image such as marmos91c/dittofs:v0.29.0"),
-        ({"image": ""}, "spec.image: Invalid value"),
-        ({"adapters": {"smb": {"enabled": True, "port": 2049}}}, PORTS),
-        ({"adapters": {"api": {"port": 2049}}}, PORTS),
-        ({"adapters": {"smb": {"enabled": True, "port": 8080}}}, PORTS),
-        ({"adapters": {"nfs": {"port": 0}}}, "spec.adapters.nfs.port: Invalid value: 0: "),
-        ({"adapters": {"nfs": {"port": 65536}}}, "spec.adapters.nfs.port: Invalid value: 65536: "),
-        ({"adapters": {"nfs": _node_port(32049), "api": _node_port(32049)}}, NODE_PORTS),
-        ({"adapters": {"nfs": _node_port(32049), "smb": {"enabled": True, **_node_port(32049)}}}, NODE_PORTS),
-        (
-            {
-                "adapters": {
-                    "nfs": {"enabled": False},
-                    "smb": {"enabled": True, **_node_port(32049)},
-                    "api": _node_port(32049),
-                }
-            },
-            NODE_PORTS,
-        ),
-        (_service(loadBalancerClass="a/b"), "service.loadBalancerClass works with service.type LoadBalancer only"),
-        (
-            _service(type="NodePort", loadBalancerSourceRanges=["10.0.0.0/8"]),
-            "service.loadBalancerSourceRanges works with service.type LoadBalancer only",
-        ),
-        (_service(type="LoadBalancer", loadBalancerSourceRanges=["everyone"]), "loadBalancerSourceRanges[0]"),
-        (_service(nodePort=32049), "service.nodePort works with service.type NodePort or LoadBalancer only"),
-        (
-            _service("api", externalTrafficPolicy="Local"),
-            "service.externalTrafficPolicy works with service.type NodePort or LoadBalancer only",
-        ),
-        ({"resources": {"limits": {"memory": "lots"}}}, "must be a quantity such as 500m, 2 or 4Gi"),
-        ({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}, "spec.imagePullSecrets[1]: Duplicate value"),
-        ({"auth": {"jwtSecretRef": {"key": "jwt"}}}, "spec.auth.jwtSecretRef.name: Required value"),
-        ({"auth": {"jwtSecretRef": {"name": "Not_A_Name"}}}, "spec.auth.jwtSecretRef.name: Invalid value"),
-        ({"logging": {"level": "TRACE"}}, 'spec.logging.level: Unsupported value: "TRACE"'),
-        ({"volumeRetention": "Maybe"}, "spec.volumeRetention: Unsupported value"),
-        ({"metrics": {"enabled": True, "port": 2049}}, PORTS),
-        ({"metrics": {"enabled": True, "port": 8080}}, PORTS),
-        ({"metrics": {"path": "metrics"}}, "spec.metrics.path: Invalid value"),
-        ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
-        ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
-        ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
-        (
-            {"adapters": {"nfs": {"settings": {"v4_max_minor_version": 1}}}},
-            "but never stores them: remove them",
-        ),
-        (_tls(clientCASecretName="a", clientSecretName="b"), "tls.clientCASecretName needs tls.secretName"),
-        (_tls(secretName="a", clientCASecretName="b"), "tls.clientCASecretName needs tls.clientSecretName"),
-        (_tls(secretName="Not_A_Name"), "tls.secretName: Invalid value"),
-        (_accounts(users=[_user("admin", 1)]), "the user admin is the server's own"),
-        (_accounts(users=[_user("a", 1), _user("b", 1)]), "each uid may be given once"),
-        (_accounts(users=[_user("a", 0)]), "uid: Invalid value: 0"),
-        (_accounts(users=[{"name": "a", "uid": 1, "gid": 1}]), "passwordSecretRef: Required value"),
-        (_accounts(groups=[{"name": "users", "gid": 5}]), "are the server's own: choose others"),
-        (_accounts(groups=[{"name": "a", "gid": 1000}]), "are the server's own: choose others"),
-        (_accounts(groups=[{"name": "a", "gid": 5}, {"name": "b", "gid": 5}]), "each gid may be given once"),
-        (_pod(labels={"app.kubernetes.io/name": "x"}), "are the operator's own; choose another prefix"),
-        (_pod(annotations={"dittofs.dittofs.io/config-hash": "x"}), "are the operator's own; choose another prefix"),
-        (_pod(securityContext={"runAsUser": 0}), "spec.pod.securityContext.runAsUser: Invalid value: 0"),
-        (
-            _pod(securityContext={"seccompProfile": {"type": "Unconfined"}}),
-            'spec.pod.securityContext.seccompProfile.type: Unsupported value: "Unconfined"',
-        ),
-        (
-            _pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
-            "localhostProfile belongs to type Localhost, which needs it",
-        ),
-        (_pod(extraEnv=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "each name may be given once"),
-        (_pod(extraEnv=[{"name": "DITTOFS_METRICS_ENABLED", "value": "1"}]), "pod.extraEnv must not set"),
-        (_pod(extraEnv=[{"name": "A", "valueFrom": {}}]), "exactly one of secretKeyRef, configMapKeyRef and fieldRef"),
-        (
-            _pod(extraEnv=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]),
-            "value and valueFrom exclude each other",
-        ),
-        (_pod(extraVolumes=[{"name": "a", "hostPath": {"path": "/"}}]), "restricted Pod Security Standard"),
-        (_pod(extraVolumes=[{"name": "a", "emptyDir": {}, "secret": {}}]), "exactly one of configMap, csi"),
-        (_pod(extraVolumes=[{"name": "payload", "emptyDir": {}}]), "are the operator's own volumes"),
-        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data"}]), "mountPath must be outside of /data"),
-        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data/x"}]), "mountPath must be outside of /data"),
-        (_pod(extraVolumeMounts=[{"name": "a", "mountPath": "/x/../data"}]), "mountPath: Invalid value"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("spec", "message"), cases.BAD, ids=str)
 def test_a_bad_dittofs_is_refused_with_the_field_and_the_remedy(spec: Spec, message: str) -> None:
     with pytest.raises(Refused) as refusal:
         admit(DittoFS, manifest(DittoFS, spec))
@@ -246,87 +30,17 @@ def test_a_bad_dittofs_is_refused_with_the_field_and_the_remedy(spec: Spec, mess
 
 def test_a_bad_size_gives_one_message_only() -> None:
     with pytest.raises(Refused) as refusal:
-        admit(DittoFS, manifest(DittoFS, _payload(size="abc")), admit(DittoFS, manifest(DittoFS, {})))
+        admit(DittoFS, manifest(DittoFS, cases.payload(size="abc")), admit(DittoFS, manifest(DittoFS, {})))
 
     assert str(refusal.value).count("\n") == 0
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ({}, _payload(size="51Gi")),
-        (_payload(size="10Gi"), _payload(size="10240Mi")),
-        ({}, {"replicas": 0, "image": "marmos91c/dittofs:v0.30.0", "suspend": True}),
-        ({}, {"adapters": {"smb": {"enabled": True}}}),
-        (_service(type="LoadBalancer", loadBalancerClass="a"), _service(type="ClusterIP")),
-        (_service(type="ClusterIP"), _service(type="LoadBalancer", loadBalancerClass="b")),
-        ({}, {"database": None}),
-        ({}, {"volumeRetention": "Delete"}),
-        (_s3(), _s3(region="eu", forcePathStyle=True, allowPrivateEndpoint=True, caSecretRef={"name": "ca"})),
-        (_s3(), _s3(credentialsSecretRef={"name": "others"})),
-        (_s3(), _s3(prefix="")),
-        (_s3(), _s3(cache={})),
-        (_s3(), _s3(cache={"size": "1Gi", "storage": {"size": "20Gi"}})),
-        (_s3(cache={}), _s3(cache={"size": "1Gi", "storage": {"size": "11Gi"}})),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("before", "after"), cases.CHANGES, ids=str)
 def test_a_change_that_can_be_made_is_taken(before: Spec, after: Spec) -> None:
     admit(DittoFS, manifest(DittoFS, after), admit(DittoFS, manifest(DittoFS, before)))
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        (_payload(size="10Gi"), _payload(size="9Gi"), f"spec.payload.storage.size: Invalid value: {GROW}"),
-        (_payload(size="60Gi"), {}, GROW),
-        (_payload(size="60Gi"), _payload(size=None), GROW),
-        ({}, {"database": {"sqlite": {"storage": {"size": "1Mi"}}}}, GROW),
-        ({}, {"metadata": {"storage": {"size": "1Gi"}}}, GROW),
-        ({}, {"database": {"postgresRef": {"name": "pg"}}}, "the kind of database is fixed"),
-        ({"database": {"postgresRef": {"name": "pg"}}}, {}, "the kind of database is fixed"),
-        ({}, _payload(storageClassName="fast"), CLASS),
-        (_payload(storageClassName="fast"), {}, CLASS),
-        (_payload(storageClassName="fast"), _payload(storageClassName="slow"), CLASS),
-        ({}, {"metadata": {"type": "sqlite"}}, "metadata.type is fixed; create a new DittoFS and restore into it"),
-        ({"metadata": {"type": "sqlite"}}, {"metadata": None}, "metadata.type is fixed"),
-        ({}, _s3(), "payload.type is fixed; create a new DittoFS and restore into it"),
-        (_s3(), {}, "payload.type is fixed; create a new DittoFS and restore into it"),
-        *(
-            (_s3(**before), _s3(**after), S3_FIXED.format(field=field))
-            for field, before, after in (
-                ("bucket", {}, {"bucket": "other"}),
-                ("prefix", {}, {"prefix": "a"}),
-                ("prefix", {"prefix": "a"}, {}),
-                ("prefix", {"prefix": "a"}, {"prefix": "b"}),
-                ("endpoint", {"endpoint": "http://a"}, {"endpoint": "http://b"}),
-                ("endpoint", {"endpoint": "http://a"}, {}),
-                ("endpoint", {}, {"endpoint": "http://a"}),
-            )
-        ),
-        (_s3(cache={}), _s3(), "cache cannot be removed; set its fields instead"),
-        (_s3(cache={}), _s3(cache={"storage": {"size": "9Gi"}}), f"spec.cache.storage.size: Invalid value: {GROW}"),
-        (_s3(cache={}), _s3(cache={"storage": {"storageClassName": "fast"}}), CLASS),
-        (_s3(), _s3(cache={"storage": {"size": "9Gi"}}), "its cache has a volume of 10Gi of the default class"),
-        (
-            _s3(),
-            _s3(cache={"storage": {"storageClassName": "a"}}),
-            "its cache has a volume of 10Gi of the default class",
-        ),
-        ({}, MEMORY, "payload.type is fixed; create a new DittoFS and restore into it"),
-        (
-            _service(type="LoadBalancer", loadBalancerClass="a"),
-            _service(type="LoadBalancer", loadBalancerClass="b"),
-            "service.loadBalancerClass is fixed while service.type is LoadBalancer",
-        ),
-        (
-            _service(type="LoadBalancer", loadBalancerClass="a"),
-            _service(type="LoadBalancer"),
-            "service.loadBalancerClass is fixed while service.type is LoadBalancer",
-        ),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("before", "after", "message"), cases.FIXED, ids=str)
 def test_a_change_of_what_is_fixed_is_refused(before: Spec, after: Spec, message: str) -> None:
     stored = admit(DittoFS, manifest(DittoFS, before))
 
@@ -336,19 +50,12 @@ def test_a_change_of_what_is_fixed_is_refused(before: Spec, after: Spec, message
     assert message in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["a", "demo", "demo-1", "a" * 44])
+@pytest.mark.parametrize("name", cases.GOOD_NAMES, ids=str)
 def test_a_name_that_children_can_be_named_after_is_taken(name: str) -> None:
     admit(DittoFS, manifest(DittoFS, {}, name=name))
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("a" * 45, "metadata.name must be at most 44 characters"),
-        ("my.demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
-        ("1demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
-    ],
-)
+@pytest.mark.parametrize(("name", "message"), cases.BAD_NAMES, ids=str)
 def test_a_name_that_children_cannot_be_named_after_is_refused(name: str, message: str) -> None:
     with pytest.raises(Refused) as refusal:
         admit(DittoFS, manifest(DittoFS, {}, name=name))
@@ -409,74 +116,50 @@ def test_part_of_a_block_is_completed_by_the_rest_of_its_defaults() -> None:
     assert spec["metadata"]["type"] == "badger"
 
 
-SHARE: Spec = {"instanceRef": {"name": "demo"}}
-
-
 def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
-    assert admit(DittoFSShare, manifest(DittoFSShare, SHARE))["spec"] == {
+    assert admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE))["spec"] == {
         "instanceRef": {"name": "demo"},
         "suspend": False,
         "enabled": True,
         "readOnly": False,
         "defaultPermission": "none",
-        "nfs": {"squash": "root_to_guest"},
+        "nfs": {
+            "squash": "root_to_guest",
+            "anonymousUID": 65534,
+            "anonymousGID": 65534,
+            "allowAuthSys": True,
+            "requireKerberos": False,
+            "minKerberosLevel": "krb5",
+            "disableReaddirplus": False,
+        },
     }
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [{"path": "/a"}, {"path": "/a/b.c/_d-e"}, {"path": "/" + "a" * 26}, {"quota": {"size": "1Gi"}}, {"quota": None}],
-    ids=str,
-)
+@pytest.mark.parametrize("extra", cases.GOOD_SHARES, ids=str)
 def test_a_good_share_is_taken(extra: Spec) -> None:
-    admit(DittoFSShare, manifest(DittoFSShare, SHARE | extra))
+    admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | extra))
 
 
-@pytest.mark.parametrize(
-    ("extra", "message"),
-    [
-        *(
-            ({"path": path}, "spec.path: Invalid value")
-            for path in ("/", "a", "/a:b", "/../x", "/a/", "//a", "/a b", "")
-        ),
-        ({"path": "/" + "a" * 27}, "spec.path: Too long"),
-        ({"quota": {"size": "10GB"}}, f'spec.quota.size: Invalid value: "10GB": {SIZE}'),
-        ({"quota": {}}, "spec.quota.size: Required value"),
-        ({"nfs": {"squash": "root"}}, "spec.nfs.squash: Unsupported value"),
-        ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
-        ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
-        ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("extra", "message"), cases.BAD_SHARES, ids=str)
 def test_a_bad_share_is_refused_with_the_field(extra: Spec, message: str) -> None:
     with pytest.raises(Refused) as refusal:
-        admit(DittoFSShare, manifest(DittoFSShare, SHARE | extra))
+        admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | extra))
 
     assert message in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        ({"path": "/a"}, {"path": "/b"}, "spec.path: Invalid value: path is fixed; create another DittoFSShare"),
-        ({"path": "/a"}, {}, "path is fixed; create another DittoFSShare"),
-        ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
-        ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("before", "after", "message"), cases.MOVED_SHARES, ids=str)
 def test_a_share_cannot_move(before: Spec, after: Spec, message: str) -> None:
-    stored = admit(DittoFSShare, manifest(DittoFSShare, SHARE | before))
+    stored = admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | before))
 
     with pytest.raises(Refused) as refusal:
-        admit(DittoFSShare, manifest(DittoFSShare, SHARE | after), stored)
+        admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | after), stored)
 
     assert message in str(refusal.value)
 
 
 def test_what_a_share_may_do_can_change() -> None:
-    stored = admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a", "quota": {"size": "2Gi"}}))
+    stored = admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | {"path": "/a", "quota": {"size": "2Gi"}}))
     changed = copy.deepcopy(stored)
     changed["spec"] |= {"readOnly": True, "enabled": False, "defaultPermission": "read", "quota": {"size": "1Gi"}}
 
@@ -484,8 +167,8 @@ def test_what_a_share_may_do_can_change() -> None:
 
 
 def test_a_name_that_is_no_path_needs_one() -> None:
-    admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 26))
-    admit(DittoFSShare, manifest(DittoFSShare, SHARE | {"path": "/a"}, name="a" * 27))
+    admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE, name="a" * 26))
+    admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE | {"path": "/a"}, name="a" * 27))
 
     with pytest.raises(Refused, match=r"set spec\.path or choose a shorter name"):
-        admit(DittoFSShare, manifest(DittoFSShare, SHARE, name="a" * 27))
+        admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE, name="a" * 27))

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from informers.apply import Applied, Applier
 from informers.errors import Cause, Forbidden, Invalid
-from informers.resource import Manifest, Resource, View
+from informers.resource import Resource
 from informers.result import Backoff, RequeueAfter
-from reconcilers import names
 from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
@@ -381,32 +379,3 @@ def test_of_a_long_refusal_the_first_line_is_told(world: World) -> None:
     world.reconcile()
 
     assert world.message("Degraded") == "Service demo-headless: Invalid: spec is immutable"
-
-
-class Unresizable:
-    """The applier of a cluster whose volumes can't grow."""
-
-    def __init__(self, applier: Applier) -> None:
-        self._applier = applier
-
-    def ensure(self, resource: Resource, intent: Manifest, live: View | None) -> Applied:
-        grows = resource == PERSISTENT_VOLUME_CLAIM and intent["spec"]["resources"]["requests"]["storage"] == "99Gi"
-        if grows:
-            raise Forbidden(403, "Forbidden", "the storage class does not support resize")
-        return self._applier.ensure(resource, intent, live)
-
-
-def test_a_claim_that_may_not_grow_still_gets_its_labels_and_its_owner(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.run()
-    children = world.reconciler._children
-    monkeypatch.setattr(children, "_applier", Unresizable(Applier(world.operator, names.FIELD_MANAGER)))
-    world.change_spec(payload={"storage": {"size": "99Gi"}}, volumeRetention="Delete")
-
-    world.reconcile()
-
-    claim = world.get(PERSISTENT_VOLUME_CLAIM, "demo-payload")
-    assert claim["metadata"]["ownerReferences"][0]["name"] == "demo"
-    assert claim["spec"]["resources"]["requests"]["storage"] != "99Gi"
-    assert "does not support resize" in world.message("Degraded")

@@ -20,9 +20,7 @@ STATEFUL_SET = StatefulSetFacts(
     generation=1, observed_generation=1, wanted=1, existing=1, ready=1, update_revision="demo-1"
 )
 POD = PodFacts(name="demo-0", ready=True, deleting=False, revision="demo-1")
-SERVER = ServerFacts(
-    state=ServerState.ANSWERS, health="healthy", adapters=MappingProxyType({"nfs": "healthy", "smb": "healthy"})
-)
+SERVER = ServerFacts(state=ServerState.ANSWERS, adapters=MappingProxyType({"nfs": "healthy", "smb": "healthy"}))
 RUNNING = Observed(replicas=1, was_running=True, stateful_set=STATEFUL_SET, pod=POD, server=SERVER)
 NOT_ASKED = ServerFacts()
 
@@ -40,7 +38,7 @@ UNREACHABLE = replace(RUNNING, server=ServerFacts(ServerState.UNREACHABLE, "time
 LOCKED_OUT = replace(RUNNING, server=ServerFacts(ServerState.LOCKED_OUT, "neither password works"))
 REFUSED = replace(RUNNING, server=ServerFacts(ServerState.REFUSED, "403"))
 DATABASE_AWAITED = DatabaseFacts(ready=False, reason="ClusterNotFound", message="create it")
-NO_DATABASE = replace(RUNNING, server=replace(SERVER, health="degraded"))
+NO_DATABASE = replace(RUNNING, server=ServerFacts(ServerState.REFUSED, "500", health="degraded"))
 SICK_ADAPTER = replace(RUNNING, server=replace(SERVER, adapters=MappingProxyType({"nfs": "unknown"})))
 UNLOADED = replace(RUNNING, missing_shares=tuple(f"/s{n}" for n in range(7)))
 MANY_SHARES = replace(RUNNING, badger=True, declared_shares=MAX_BADGER_SHARES + 1)
@@ -377,7 +375,7 @@ def test_every_phase_is_reached_by_the_table() -> None:
         (CONFLICT, True),
         (UNLOADED, True),
         (SICK_ADAPTER, True),
-        (NO_DATABASE, True),
+        (NO_DATABASE, False),
         (SECRET_VANISHED, True),
         (STARTING, False),
         (UNREACHABLE, False),

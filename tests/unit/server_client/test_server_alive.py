@@ -61,7 +61,7 @@ def test_a_share_lives_from_its_stores_to_disabled(session: ServerSession, serve
     assert (changed.read_only, changed.quota, changed.default_permission) == (True, "", "read-write")
 
     assert session.share_nfs_config("/a/b").squash == "root_to_guest"
-    assert session.patch_share_nfs_config("/a/b", squash="none").squash == "none"
+    assert session.patch_share_nfs_config("/a/b", {"squash": "none"}).squash == "none"
     assert not session.disable_share("/a/b").enabled
     assert session.enable_share("/a/b").enabled
 

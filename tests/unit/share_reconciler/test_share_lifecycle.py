@@ -103,7 +103,7 @@ def test_a_changed_specification_reaches_the_server(world: ShareWorld) -> None:
     assert world.hand.share_nfs_config("/export").squash == "all_to_guest"
     assert world.status(key)["observedGeneration"] == 2
     assert world.recorder.events[-1].reason == "Updated"
-    assert world.recorder.events[-1].note == "changed on the server: readOnly, quota.size, nfs.squash"
+    assert world.recorder.events[-1].note == "changed on the server: readOnly, quota.size, nfs.squash (root_to_guest)"
 
 
 def test_a_quota_that_the_servers_rounding_hides_is_sent_all_the_same(world: ShareWorld) -> None:
@@ -144,7 +144,7 @@ def test_drift_is_repaired_within_one_poll_interval(world: ShareWorld) -> None:
 def test_drift_of_nfs_options_is_repaired_by_the_deep_look(world: ShareWorld) -> None:
     key = world.put_share(nfs={"squash": "none"})
     world.settle(key)
-    world.hand.patch_share_nfs_config("/export", squash="all_to_admin")
+    world.hand.patch_share_nfs_config("/export", {"squash": "all_to_admin"})
 
     world.clock.advance(POLL_S)
     world.reconciler.reconcile(key)

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from reconcilers.server.rows import HealthReport, Share, ShareNfsConfig, Store
+from reconcilers.server.rows import HealthReport, Share, Store
+from reconcilers.server.share_rows import ShareNfsConfig
 from reconcilers.share.desired import DesiredShare, StoreDefinition
+from reconcilers.share.detail_plan import PatchNfsConfig
+from reconcilers.share.details import DesiredDetails, ObservedDetails
 from reconcilers.share.execute import changed_fields
 from reconcilers.share.plan import (
     ConfirmQuota,
@@ -18,7 +21,6 @@ from reconcilers.share.plan import (
     EnsureLocalStore,
     EnsureMetadataStore,
     Observed,
-    PatchNfsConfig,
     RefreshAccess,
     Step,
     UpdateShare,
@@ -34,7 +36,7 @@ WANTED = DesiredShare(
     read_only=False,
     default_permission="none",
     quota_bytes=0,
-    squash="root_to_guest",
+    details=DesiredDetails("op-x", {"squash": "root_to_guest"}),
     metadata_store=METADATA,
     local_store=LOCAL,
 )
@@ -53,6 +55,14 @@ NOT_LOADED = replace(THERE, health=HealthReport("unknown"))
 METADATA_THERE = Store("m", "op-x", "badger", {"path": "/data/metadata/x"})
 LOCAL_THERE = Store("l", "op-payload", "fs", {"path": "/data/payload", "max_size": 1152921504606847000})
 
+SQUASH_NONE = DesiredDetails("op-x", {"squash": "none"})
+PATCH_NONE = PatchNfsConfig({"squash": "none"}, {"squash": "root_to_guest"})
+
+
+def squashing(squash: str) -> ObservedDetails:
+    return ObservedDetails(ShareNfsConfig({"squash": squash, "netgroup": ""}))
+
+
 CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permission": "none"})
 
 
@@ -66,7 +76,7 @@ CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permiss
         pytest.param({}, Observed(None, METADATA_THERE, LOCAL_THERE), [CREATE], id="stores are there"),
         pytest.param({}, Observed(None, None, LOCAL_THERE), [EnsureMetadataStore(METADATA), CREATE], id="second share"),
         pytest.param(
-            {"quota_bytes": 10 << 30, "squash": "none", "enabled": False},
+            {"quota_bytes": 10 << 30, "enabled": False},
             Observed(None, METADATA_THERE, LOCAL_THERE),
             [
                 CreateShare(
@@ -74,7 +84,6 @@ CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permiss
                     "op-payload",
                     {"read_only": False, "default_permission": "none", "quota_bytes": "10737418240"},
                 ),
-                PatchNfsConfig("none"),
                 DisableShare(),
             ],
             id="created with everything, and disabled only then: the server creates enabled shares only",
@@ -101,19 +110,21 @@ CREATE = CreateShare("op-x", "op-payload", {"read_only": False, "default_permiss
         pytest.param({"enabled": False}, Observed(THERE), [DisableShare()], id="disable"),
         pytest.param({}, Observed(replace(THERE, enabled=False)), [EnableShare()], id="enable"),
         pytest.param(
-            {"enabled": False, "read_only": True, "squash": "none"},
-            Observed(THERE, nfs=ShareNfsConfig("root_to_guest")),
-            [DisableShare(), UpdateShare({"read_only": True}), PatchNfsConfig("none")],
+            {"enabled": False, "read_only": True, "details": SQUASH_NONE},
+            Observed(THERE, details=squashing("root_to_guest")),
+            [DisableShare(), UpdateShare({"read_only": True}), PATCH_NONE],
             id="clients out first",
         ),
         pytest.param(
-            {"read_only": True, "squash": "none"},
-            Observed(replace(THERE, enabled=False), nfs=ShareNfsConfig("root_to_guest")),
-            [UpdateShare({"read_only": True}), PatchNfsConfig("none"), EnableShare()],
+            {"read_only": True, "details": SQUASH_NONE},
+            Observed(replace(THERE, enabled=False), details=squashing("root_to_guest")),
+            [UpdateShare({"read_only": True}), PATCH_NONE, EnableShare()],
             id="clients in last",
         ),
-        pytest.param({"squash": "none"}, Observed(THERE), [], id="NFS options not looked at"),
-        pytest.param({"squash": "none"}, Observed(THERE, nfs=ShareNfsConfig("none")), [], id="NFS options as wanted"),
+        pytest.param({"details": SQUASH_NONE}, Observed(THERE), [], id="NFS options not looked at"),
+        pytest.param(
+            {"details": SQUASH_NONE}, Observed(THERE, details=squashing("none")), [], id="NFS options as wanted"
+        ),
         pytest.param({"enabled": False}, Observed(NOT_LOADED), [], id="what is not loaded can't be disabled"),
         pytest.param({}, Observed(replace(NOT_LOADED, enabled=False)), [], id="what is not loaded can't be enabled"),
         pytest.param(
@@ -146,11 +157,11 @@ def test_the_fields_that_people_are_told_are_those_of_the_specification() -> Non
         DisableShare(),
         UpdateShare({"read_only": True, "quota_bytes": ""}),
         ConfirmQuota(1),
-        PatchNfsConfig("none"),
+        PATCH_NONE,
         RefreshAccess("none"),
     ]
 
-    assert changed_fields(steps) == ("enabled", "readOnly", "quota.size", "nfs.squash")
+    assert changed_fields(steps) == ("enabled", "readOnly", "quota.size", "nfs.squash (root_to_guest)")
     assert changed_fields([ConfirmQuota(1), CREATE]) == ()
 
 

@@ -1,0 +1,370 @@
+"""What the API server has to take and to refuse, with the message that a user reads: specifications and changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Spec = dict[str, Any]
+
+MEMORY: Spec = {"metadata": {"type": "memory"}, "payload": {"type": "memory"}}
+SIZE = "must be a quantity of at least 1Mi, such as 10Gi"
+DURATION = "must be a positive duration such as 30s, 15m or 168h (units ms, s, m, h; days are not known)"
+PORTS = (
+    "adapters.nfs.port, adapters.smb.port, adapters.api.port and metrics.port must differ among the enabled ones; "
+    "change one of them"
+)
+NODE_PORTS = "service.nodePort must differ among the enabled adapters"
+ONE_DATABASE = "exactly one of database.sqlite, database.postgresRef and database.postgresSecretRef must be set"
+S3_WITH_TYPE = "payload.s3 belongs to payload.type s3, which needs it: set both or neither"
+S3_FIXED = "payload.s3.{field} is fixed, at another place every file would be unreadable; create a new DittoFS"
+GROW = "size can only grow; a volume cannot shrink"
+CLASS = "storageClassName is fixed; create a new DittoFS with the other class and restore into it"
+
+
+def payload(**storage: Any) -> Spec:
+    return {"payload": {"storage": storage}}
+
+
+def s3(*, cache: Spec | None = None, **fields: Any) -> Spec:
+    s3 = {"bucket": "files", "credentialsSecretRef": {"name": "keys"}, **fields}
+    return {"payload": {"type": "s3", "s3": s3}, **({} if cache is None else {"cache": cache})}
+
+
+def accounts(**accounts: Any) -> Spec:
+    return accounts
+
+
+def user(name: str, uid: int) -> Spec:
+    return {"name": name, "uid": uid, "gid": 5, "passwordSecretRef": {"name": "secret"}}
+
+
+def tls(**tls: str) -> Spec:
+    return {"adapters": {"api": {"tls": tls}}}
+
+
+def pod(**pod: Any) -> Spec:
+    return {"pod": pod}
+
+
+def node_port(number: int) -> Spec:
+    return {"service": {"type": "NodePort", "nodePort": number}}
+
+
+def service(adapter: str = "nfs", **service: Any) -> Spec:
+    return {"adapters": {adapter: {"service": service}}}
+
+
+_ANOTHER_PLACE: tuple[tuple[str, Spec, Spec], ...] = (
+    ("bucket", {}, {"bucket": "other"}),
+    ("prefix", {}, {"prefix": "a"}),
+    ("prefix", {"prefix": "a"}, {}),
+    ("prefix", {"prefix": "a"}, {"prefix": "b"}),
+    ("endpoint", {"endpoint": "http://a"}, {"endpoint": "http://b"}),
+    ("endpoint", {"endpoint": "http://a"}, {}),
+    ("endpoint", {}, {"endpoint": "http://a"}),
+)
+
+GOOD: tuple[Spec, ...] = (
+    {},
+    MEMORY,
+    {"database": None, "metadata": None, "payload": {"storage": {"storageClassName": None}}},
+    {"database": {"sqlite": {}}},
+    {"database": {"sqlite": {"storage": {"storageClassName": "fast"}}}},
+    payload(size="1.5Gi"),
+    payload(size=10 * 1024**3),
+    payload(size="1Mi"),
+    {"shutdownTimeout": "1h30m"},
+    {"shutdownTimeout": "500ms"},
+    {"replicas": 0},
+    {"image": "registry.example:5000/a/dittofs@sha256:0123456789abcdef"},
+    {"adapters": {"smb": {"port": 2049}}},
+    {"adapters": {"nfs": {"enabled": False}, "smb": {"enabled": True, "port": 2049}}},
+    {"adapters": {"api": {"port": 443}}},
+    service(type="LoadBalancer", loadBalancerClass="a/b", loadBalancerSourceRanges=["10.0.0.0/8", "fd00::/8"]),
+    service(type="NodePort", nodePort=32049, externalTrafficPolicy="Local"),
+    service(loadBalancerSourceRanges=[]),
+    {"adapters": {"nfs": node_port(32049), "api": node_port(32080)}},
+    {"adapters": {"nfs": node_port(32049), "smb": node_port(32049)}},
+    {"adapters": {"nfs": {"enabled": False, **node_port(32049)}, "api": node_port(32049)}},
+    {"resources": {"requests": {"cpu": "500m", "memory": 1073741824}, "limits": {"cpu": 2}}},
+    {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]},
+    {"auth": {"adminSecretRef": {"name": "mine"}, "jwtSecretRef": {"name": "mine", "key": "jwt"}}},
+    {"metrics": {"port": 2049}},
+    tls(secretName=""),
+    {"adapters": {"nfs": {"settings": {"lease_time": 60, "blocked_operations": ["MKNOD"]}}}},
+    tls(secretName="a", clientCASecretName="b", clientSecretName="c"),
+    accounts(users=[user("alice", 1001), user("bob", 1002)], groups=[{"name": "staff", "gid": 3000}]),
+    s3(),
+    s3(cache={}, endpoint="http://minio.storage.svc:9000", prefix="a/b", allowPrivateEndpoint=True),
+    s3(cache={"size": "1Gi", "storage": {"storageClassName": "fast"}}, endpoint="https://[fd00::1]:9000/"),
+    s3(forcePathStyle=False, region="eu-west-1", caSecretRef={"name": "ca"}, prefix="a/"),
+    {"database": {"postgresRef": {"name": "pg"}}},
+    {"database": {"postgresSecretRef": {"name": "pg", "sslMode": "disable"}}},
+    {"configOverrides": {"gc": {"auto_interval": "5m"}, "controlplane": {"jwt": {"other": 1}}}},
+    {"networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+    pod(securityContext={}, labels={"example.com/a": "b"}, affinity={"nodeAffinity": {}}),
+    pod(
+        extraEnv=[
+            {"name": "DITTOFS_LDAP_BIND_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}},
+            {"name": "TZ", "value": ""},
+        ]
+    ),
+    pod(extraVolumes=[{"name": "a", "emptyDir": {}}], extraVolumeMounts=[{"name": "a", "mountPath": "/database"}]),
+    pod(containerSecurityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}),
+)
+
+#: With what the refusal says.
+BAD: tuple[tuple[Spec, str], ...] = (
+    ({"metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+    ({"payload": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+    ({"metadata": {"type": "postgres"}}, 'spec.metadata.type: Unsupported value: "postgres"'),
+    ({"payload": {"type": "s3"}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
+    ({"payload": {"s3": s3()["payload"]["s3"]}}, f"spec.payload.s3: Invalid value: {S3_WITH_TYPE}"),
+    ({**s3(), "metadata": {"type": "memory"}}, "metadata.type and payload.type must both be memory or neither"),
+    (s3(bucket=None), "spec.payload.s3.bucket: Required value"),
+    (s3(credentialsSecretRef=None), "spec.payload.s3.credentialsSecretRef: Required value"),
+    (s3(credentialsSecretRef={}), "spec.payload.s3.credentialsSecretRef.name: Required value"),
+    *((s3(bucket=bucket), "spec.payload.s3.bucket: Invalid value") for bucket in ("a/b", "-ab", "with space")),
+    *(
+        (s3(endpoint=endpoint), "spec.payload.s3.endpoint: Invalid value")
+        for endpoint in (
+            "s3.example.com",
+            "ftp://s3.example.com",
+            "https://user:password@s3.example.com",
+            "http://a/b",
+        )
+    ),
+    *(
+        (s3(prefix=prefix), "spec.payload.s3.prefix: Invalid value")
+        for prefix in ("/", "/a", "a//b", "a b", "../a", "a/./b")
+    ),
+    (s3(cache={"size": "lots"}), f'spec.cache.size: Invalid value: "lots": {SIZE}'),
+    ({"cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
+    ({**MEMORY, "cache": {}}, "spec.cache: Invalid value: cache belongs to payload.type s3"),
+    ({"database": {}}, ONE_DATABASE),
+    ({"database": {"sqlite": {}, "postgresRef": {"name": "pg"}}}, ONE_DATABASE),
+    ({"database": {"postgresRef": {"name": "pg", "sslMode": "disable"}}}, "sslMode: Unsupported value"),
+    *((payload(size=size), SIZE) for size in ("abc", "10GB", "0Gi", "-1Gi", "500m", 5, "")),
+    *(({"shutdownTimeout": text}, DURATION) for text in ("30", "1d", "0s", "-5s", "", "99999999h")),
+    ({"auth": {"accessTokenDuration": "7d"}}, f'spec.auth.accessTokenDuration: Invalid value: "7d": {DURATION}'),
+    ({"replicas": 2}, "spec.replicas: Invalid value: 2: "),
+    ({"replicas": -1}, "spec.replicas: Invalid value: -1: "),
+    ({"image": "dittofs v1"}, "must be a container image such as marmos91c/dittofs:v0.29.0"),
+    ({"image": ""}, "spec.image: Invalid value"),
+    ({"adapters": {"smb": {"enabled": True, "port": 2049}}}, PORTS),
+    ({"adapters": {"api": {"port": 2049}}}, PORTS),
+    ({"adapters": {"smb": {"enabled": True, "port": 8080}}}, PORTS),
+    ({"adapters": {"nfs": {"port": 0}}}, "spec.adapters.nfs.port: Invalid value: 0: "),
+    ({"adapters": {"nfs": {"port": 65536}}}, "spec.adapters.nfs.port: Invalid value: 65536: "),
+    ({"adapters": {"nfs": node_port(32049), "api": node_port(32049)}}, NODE_PORTS),
+    ({"adapters": {"nfs": node_port(32049), "smb": {"enabled": True, **node_port(32049)}}}, NODE_PORTS),
+    (
+        {
+            "adapters": {
+                "nfs": {"enabled": False},
+                "smb": {"enabled": True, **node_port(32049)},
+                "api": node_port(32049),
+            }
+        },
+        NODE_PORTS,
+    ),
+    (service(loadBalancerClass="a/b"), "service.loadBalancerClass works with service.type LoadBalancer only"),
+    (
+        service(type="NodePort", loadBalancerSourceRanges=["10.0.0.0/8"]),
+        "service.loadBalancerSourceRanges works with service.type LoadBalancer only",
+    ),
+    (service(type="LoadBalancer", loadBalancerSourceRanges=["everyone"]), "loadBalancerSourceRanges[0]"),
+    (service(nodePort=32049), "service.nodePort works with service.type NodePort or LoadBalancer only"),
+    (
+        service("api", externalTrafficPolicy="Local"),
+        "service.externalTrafficPolicy works with service.type NodePort or LoadBalancer only",
+    ),
+    ({"resources": {"limits": {"memory": "lots"}}}, "must be a quantity such as 500m, 2 or 4Gi"),
+    ({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}, "spec.imagePullSecrets[1]: Duplicate value"),
+    ({"auth": {"jwtSecretRef": {"key": "jwt"}}}, "spec.auth.jwtSecretRef.name: Required value"),
+    ({"auth": {"jwtSecretRef": {"name": "Not_A_Name"}}}, "spec.auth.jwtSecretRef.name: Invalid value"),
+    ({"logging": {"level": "TRACE"}}, 'spec.logging.level: Unsupported value: "TRACE"'),
+    ({"volumeRetention": "Maybe"}, "spec.volumeRetention: Unsupported value"),
+    ({"metrics": {"enabled": True, "port": 2049}}, PORTS),
+    ({"metrics": {"enabled": True, "port": 8080}}, PORTS),
+    ({"metrics": {"path": "metrics"}}, "spec.metrics.path: Invalid value"),
+    ({"configOverrides": {"controlplane": {"jwt": {"secret": "x"}}}}, "use auth.jwtSecretRef"),
+    ({"configOverrides": {"ldap": {"bind_password": "x"}}}, "use pod.extraEnv DITTOFS_LDAP_BIND_PASSWORD"),
+    ({"configOverrides": {"ldap": "x"}}, "spec.configOverrides.ldap: Invalid value"),
+    (
+        {"adapters": {"nfs": {"settings": {"v4_max_minor_version": 1}}}},
+        "but never stores them: remove them",
+    ),
+    (tls(clientCASecretName="a", clientSecretName="b"), "tls.clientCASecretName needs tls.secretName"),
+    (tls(secretName="a", clientCASecretName="b"), "tls.clientCASecretName needs tls.clientSecretName"),
+    (tls(secretName="Not_A_Name"), "tls.secretName: Invalid value"),
+    (accounts(users=[user("admin", 1)]), "the user admin is the server's own"),
+    (accounts(users=[user("a", 1), user("b", 1)]), "each uid may be given once"),
+    (accounts(users=[user("a", 0)]), "uid: Invalid value: 0"),
+    (accounts(users=[{"name": "a", "uid": 1, "gid": 1}]), "passwordSecretRef: Required value"),
+    (accounts(groups=[{"name": "users", "gid": 5}]), "are the server's own: choose others"),
+    (accounts(groups=[{"name": "a", "gid": 1000}]), "are the server's own: choose others"),
+    (accounts(groups=[{"name": "a", "gid": 5}, {"name": "b", "gid": 5}]), "each gid may be given once"),
+    (pod(labels={"app.kubernetes.io/name": "x"}), "are the operator's own; choose another prefix"),
+    (pod(annotations={"dittofs.dittofs.io/config-hash": "x"}), "are the operator's own; choose another prefix"),
+    (pod(securityContext={"runAsUser": 0}), "spec.pod.securityContext.runAsUser: Invalid value: 0"),
+    (
+        pod(securityContext={"seccompProfile": {"type": "Unconfined"}}),
+        'spec.pod.securityContext.seccompProfile.type: Unsupported value: "Unconfined"',
+    ),
+    (
+        pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
+        "localhostProfile belongs to type Localhost, which needs it",
+    ),
+    (pod(extraEnv=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "each name may be given once"),
+    (pod(extraEnv=[{"name": "DITTOFS_METRICS_ENABLED", "value": "1"}]), "pod.extraEnv must not set"),
+    (pod(extraEnv=[{"name": "A", "valueFrom": {}}]), "exactly one of secretKeyRef, configMapKeyRef and fieldRef"),
+    (
+        pod(extraEnv=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]),
+        "value and valueFrom exclude each other",
+    ),
+    (pod(extraVolumes=[{"name": "a", "hostPath": {"path": "/"}}]), "restricted Pod Security Standard"),
+    (pod(extraVolumes=[{"name": "a", "emptyDir": {}, "secret": {}}]), "exactly one of configMap, csi"),
+    (pod(extraVolumes=[{"name": "payload", "emptyDir": {}}]), "are the operator's own volumes"),
+    (pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data"}]), "mountPath must be outside of /data"),
+    (pod(extraVolumeMounts=[{"name": "a", "mountPath": "/data/x"}]), "mountPath must be outside of /data"),
+    (pod(extraVolumeMounts=[{"name": "a", "mountPath": "/x/../data"}]), "mountPath: Invalid value"),
+)
+
+#: Before and after.
+CHANGES: tuple[tuple[Spec, Spec], ...] = (
+    ({}, payload(size="51Gi")),
+    (payload(size="10Gi"), payload(size="10240Mi")),
+    ({}, {"replicas": 0, "image": "marmos91c/dittofs:v0.30.0", "suspend": True}),
+    ({}, {"adapters": {"smb": {"enabled": True}}}),
+    (service(type="LoadBalancer", loadBalancerClass="a"), service(type="ClusterIP")),
+    (service(type="ClusterIP"), service(type="LoadBalancer", loadBalancerClass="b")),
+    ({}, {"database": None}),
+    ({}, {"volumeRetention": "Delete"}),
+    (s3(), s3(region="eu", forcePathStyle=True, allowPrivateEndpoint=True, caSecretRef={"name": "ca"})),
+    (s3(), s3(credentialsSecretRef={"name": "others"})),
+    (s3(), s3(prefix="")),
+    (s3(), s3(cache={})),
+    (s3(), s3(cache={"size": "1Gi", "storage": {"size": "20Gi"}})),
+    (s3(cache={}), s3(cache={"size": "1Gi", "storage": {"size": "11Gi"}})),
+)
+
+#: Before, after, and what the refusal says.
+FIXED: tuple[tuple[Spec, Spec, str], ...] = (
+    (payload(size="10Gi"), payload(size="9Gi"), f"spec.payload.storage.size: Invalid value: {GROW}"),
+    (payload(size="60Gi"), {}, GROW),
+    (payload(size="60Gi"), payload(size=None), GROW),
+    ({}, {"database": {"sqlite": {"storage": {"size": "1Mi"}}}}, GROW),
+    ({}, {"metadata": {"storage": {"size": "1Gi"}}}, GROW),
+    ({}, {"database": {"postgresRef": {"name": "pg"}}}, "the kind of database is fixed"),
+    ({"database": {"postgresRef": {"name": "pg"}}}, {}, "the kind of database is fixed"),
+    ({}, payload(storageClassName="fast"), CLASS),
+    (payload(storageClassName="fast"), {}, CLASS),
+    (payload(storageClassName="fast"), payload(storageClassName="slow"), CLASS),
+    ({}, {"metadata": {"type": "sqlite"}}, "metadata.type is fixed; create a new DittoFS and restore into it"),
+    ({"metadata": {"type": "sqlite"}}, {"metadata": None}, "metadata.type is fixed"),
+    ({}, s3(), "payload.type is fixed; create a new DittoFS and restore into it"),
+    (s3(), {}, "payload.type is fixed; create a new DittoFS and restore into it"),
+    *((s3(**before), s3(**after), S3_FIXED.format(field=field)) for field, before, after in _ANOTHER_PLACE),
+    (s3(cache={}), s3(), "cache cannot be removed; set its fields instead"),
+    (s3(cache={}), s3(cache={"storage": {"size": "9Gi"}}), f"spec.cache.storage.size: Invalid value: {GROW}"),
+    (s3(cache={}), s3(cache={"storage": {"storageClassName": "fast"}}), CLASS),
+    (s3(), s3(cache={"storage": {"size": "9Gi"}}), "its cache has a volume of 10Gi of the default class"),
+    (
+        s3(),
+        s3(cache={"storage": {"storageClassName": "a"}}),
+        "its cache has a volume of 10Gi of the default class",
+    ),
+    ({}, MEMORY, "payload.type is fixed; create a new DittoFS and restore into it"),
+    (
+        service(type="LoadBalancer", loadBalancerClass="a"),
+        service(type="LoadBalancer", loadBalancerClass="b"),
+        "service.loadBalancerClass is fixed while service.type is LoadBalancer",
+    ),
+    (
+        service(type="LoadBalancer", loadBalancerClass="a"),
+        service(type="LoadBalancer"),
+        "service.loadBalancerClass is fixed while service.type is LoadBalancer",
+    ),
+)
+
+GOOD_NAMES = ("a", "demo", "demo-1", "a" * 44)
+
+BAD_NAMES: tuple[tuple[str, str], ...] = (
+    ("a" * 45, "metadata.name must be at most 44 characters"),
+    ("my.demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
+    ("1demo", "metadata.name must start with a letter and hold only a-z, 0-9 and '-' (no dots)"),
+)
+
+QUOTA_ID = "id is the uid or gid that the scope user or group is about; remove it with default-user"
+
+
+def _permissions(*holders: Spec) -> Spec:
+    return {"permissions": [{**holder, "level": "read"} for holder in holders]}
+
+
+def _quota(**quota: Any) -> Spec:
+    return {"quotas": [quota]}
+
+
+def _clients(*clients: str) -> Spec:
+    return {"nfs": {"allowedClients": list(clients)}}
+
+
+SHARE: Spec = {"instanceRef": {"name": "demo"}}
+
+#: What is added to `SHARE`.
+GOOD_SHARES: tuple[Spec, ...] = (
+    {"path": "/a"},
+    {"path": "/a/b.c/_d-e"},
+    {"path": "/" + "a" * 26},
+    {"quota": {"size": "1Gi"}},
+    {"quota": None},
+    _permissions({"user": "x"}, {"group": "x"}, {"sid": "S-1-5-21-1-2-3-1001"}),
+    _quota(scope="user", id=1001, hardSize="10Gi", softSize="10Gi", hardFiles=2, softFiles=2, grace="168h"),
+    _quota(scope="default-user", hardFiles=1),
+    {"quotas": [{"scope": scope, "id": 7, "hardFiles": 1} for scope in ("user", "group")]},
+    _clients("10.0.0.1", "10.1.2.3/8", "fd00::1", "::/0", "fd00::/8", "host", "a.b-c.example", "1.a"),
+    {"nfs": {"anonymousUID": 0, "anonymousGID": 4294967295, "minKerberosLevel": "krb5p"}},
+)
+
+BAD_SHARES: tuple[tuple[Spec, str], ...] = (
+    *(({"path": path}, "spec.path: Invalid value") for path in ("/", "a", "/a:b", "/../x", "/a/", "//a", "/a b", "")),
+    ({"path": "/" + "a" * 27}, "spec.path: Too long"),
+    ({"quota": {"size": "10GB"}}, f'spec.quota.size: Invalid value: "10GB": {SIZE}'),
+    ({"quota": {}}, "spec.quota.size: Required value"),
+    ({"nfs": {"squash": "root"}}, "spec.nfs.squash: Unsupported value"),
+    (_permissions({"user": "x", "group": "y"}), "exactly one of user, group and sid must be set"),
+    (_permissions({}), "exactly one of user, group and sid must be set"),
+    (_permissions({"user": "x"}, {"user": "x"}), "each user, group and sid may be named once"),
+    (_permissions({"sid": "S-2"}), "spec.permissions[0].sid: Invalid value"),
+    ({"permissions": [{"user": "x"}]}, "spec.permissions[0].level: Required value"),
+    ({"permissions": [{"user": "x", "level": "write"}]}, "spec.permissions[0].level: Unsupported value"),
+    (_quota(scope="user", hardFiles=1), QUOTA_ID),
+    (_quota(scope="default-user", id=1, hardFiles=1), QUOTA_ID),
+    (_quota(scope="user", id=1), "at least one of hardSize, softSize, hardFiles and softFiles must be set"),
+    (_quota(scope="user", id=1, hardSize="1Gi", softSize="2Gi"), "softSize must not exceed hardSize"),
+    (_quota(scope="user", id=1, hardFiles=1, softFiles=2), "softFiles must not exceed hardFiles"),
+    (_quota(scope="user", id=1, hardFiles=1, grace="1h"), "grace is about softSize and softFiles"),
+    (_quota(scope="user", id=0, hardFiles=1), "spec.quotas[0].id: Invalid value"),
+    (
+        {"quotas": [{"scope": "user", "id": 7, "hardFiles": files} for files in (1, 2)]},
+        "each user, group and default-user may have one quota",
+    ),
+    *(
+        (_clients(client), "spec.nfs.allowedClients[0]: Invalid value")
+        for client in ("10.0.0.1.2", "10.0.0", "a b", "*.example", "host/8", "10.0.0.0/", "-a", "a..b")
+    ),
+    ({"nfs": {"minKerberosLevel": "krb"}}, "spec.nfs.minKerberosLevel: Unsupported value"),
+    ({"nfs": {"anonymousUID": -1}}, "spec.nfs.anonymousUID: Invalid value"),
+    ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
+    ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
+    ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
+)
+
+MOVED_SHARES: tuple[tuple[Spec, Spec, str], ...] = (
+    ({"path": "/a"}, {"path": "/b"}, "spec.path: Invalid value: path is fixed; create another DittoFSShare"),
+    ({"path": "/a"}, {}, "path is fixed; create another DittoFSShare"),
+    ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
+    ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
+)
