@@ -63,6 +63,10 @@ e2e: env ## Tell the end-to-end scenarios on a kind cluster (needs docker and Go
 dfs: env ## Bring the real DittoFS server and its client (the first time needs Go)
 	@$(BIN)/python -m hack.controlplane dfs
 
+.PHONY: s3
+s3: env ## Bring the S3 server of the tests (the first time needs Go)
+	@$(BIN)/python -m hack.controlplane s3
+
 .PHONY: bench
 bench: env ## Measure the controller layer beside the official client, and hold it to its floors (two minutes)
 	@$(BIN)/python -m hack.bench $(if $(JSON),--json)

@@ -51,6 +51,7 @@ class Module:
 _KUBERNETES = Module("kubernetes", "k8s.io/kubernetes", "about ten minutes on two cores")
 _ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", "about two minutes")
 _KIND = Module("kind", "sigs.k8s.io/kind", "about half a minute")
+_VERSITYGW = Module("versitygw", "github.com/versity/versitygw", "about five minutes on two cores")
 _DITTOFS = Module("dittofs", "github.com/marmos91/dittofs", "about two minutes")
 
 
@@ -68,6 +69,7 @@ API_SERVER = Tool("kube-apiserver", _KUBERNETES, "k8s.io/kubernetes/cmd/kube-api
 CONTROLLER_MANAGER = Tool("kube-controller-manager", _KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager")
 DFS = Tool("dfs", _DITTOFS, "github.com/marmos91/dittofs/cmd/dfs")
 DFSCTL = Tool("dfsctl", _DITTOFS, "github.com/marmos91/dittofs/cmd/dfsctl")
+VERSITYGW = Tool("versitygw", _VERSITYGW, "github.com/versity/versitygw/cmd/versitygw")
 KIND = Tool("kind", _KIND, "sigs.k8s.io/kind")
 
 #: Tells a person what takes long.

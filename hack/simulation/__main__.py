@@ -29,7 +29,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.seed is not None:
         outcome = _outcome((arguments.seed, arguments.lines))
-        _print(outcome)
+        tell(outcome)
         return 1 if outcome.violations else 0
     return _many(range(arguments.first, arguments.first + arguments.seeds), arguments.lines)
 
@@ -40,7 +40,7 @@ def _many(seeds: range, lines: int) -> int:
         virtual_s += outcome.virtual_s
         if outcome.violations:
             failed.append(outcome.seed)
-            _print(outcome)
+            tell(outcome)
         if count % _PROGRESS_EVERY == 0:
             print(f"{count} of {len(seeds)} seeds, {len(failed)} failed, {time.monotonic() - began:.0f} s", flush=True)
     took_s = time.monotonic() - began
@@ -71,7 +71,8 @@ def _outcome(seed: tuple[int, int]) -> Outcome:
         return error.outcome
 
 
-def _print(outcome: Outcome) -> None:
+def tell(outcome: Outcome) -> None:
+    """Print what became of a seed, and how to run it again."""
     print(f"seed {outcome.seed} (script {outcome.script})")
     print(*(f"  {line}" for line in outcome.plan.words()), sep="\n")
     print(*outcome.trace, sep="\n")

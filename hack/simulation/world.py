@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -36,12 +37,15 @@ USER_NAMESPACE = "storage"
 _CRDS = Path(__file__).parents[2] / "manifests" / "crds"
 
 
-class Violation(Exception):
-    """An invariant does not hold; `invariant` names it."""
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold."""
 
-    def __init__(self, invariant: str, text: str) -> None:
-        super().__init__(f"{invariant}: {text}")
-        self.invariant = invariant
+    invariant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.text}"
 
 
 class World:

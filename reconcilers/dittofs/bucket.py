@@ -35,10 +35,11 @@ class BucketFacts:
         if not self.is_cache_lost:
             return ""
         return (
-            f"the claim {self.claim} was lost and made anew while {self.metadata_claim} was there: what was not "
-            "uploaded is gone, and all other files would read as zeros, so the shares are disabled and no client is "
-            "let in. For each share take a snapshot, wait until it is ready and restore it while the share is "
-            "disabled: the server then reads from the bucket again. When all are done: "
+            f"the claim {self.claim} was lost and made anew while {self.metadata_claim} was there: every file would "
+            "read as zeros, so the shares are disabled and no client is let in. What was not uploaded is gone and "
+            "reads as zeros for ever; the rest is in the bucket. For each share take a snapshot, wait until it is "
+            "ready and restore it while the share is disabled: the server then reads from the bucket again. When all "
+            "are done: "
             f"kubectl annotate pvc {self.claim} {names.CACHE_LOST_ANNOTATION}-"
         )
 

@@ -91,6 +91,8 @@ class ServerSettings:
         self._grace_periods = GracePeriods()
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
+        #: By uid: when the server started that the session is with.
+        self._started: dict[str, str] = {}
 
     def remembered_password(self, instance: DittoFS) -> str | None:
         """The admin password that last worked in this process; None when none did."""
@@ -102,6 +104,7 @@ class ServerSettings:
         self._sessions.forget(instance)
         self._credentials.forget(instance)
         self._remembered.pop(uid, None)
+        self._started.pop(uid, None)
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
@@ -158,6 +161,7 @@ class ServerSettings:
             return ""
 
     def _look(self, visit: _Visit) -> ServerFacts:
+        self._begin(visit)
         session = self._open(visit, visit.credentials)
         try:
             # The one call of a poll: a server that lists these rows has read its database just now.
@@ -177,6 +181,16 @@ class ServerSettings:
             self._accounts.settle(visit.instance, session, visit.start, visit.report)
         under_way = self._grace_periods.look(visit.instance, session, visit.start)
         return ServerFacts(ServerState.ANSWERS, adapters=adapters, under_way=under_way)
+
+    def _begin(self, visit: _Visit) -> None:
+        """Log in anew to a server that was started again: it may have another database, with another password.
+
+        The old token would go on to work, and hide that.
+        """
+        uid = visit.instance.metadata.uid
+        if self._started.get(uid, visit.start) != visit.start:
+            self._sessions.forget(visit.instance.key)
+        self._started[uid] = visit.start
 
     def _open(self, visit: _Visit, credentials: Credentials) -> ServerSession:
         key = visit.instance.key

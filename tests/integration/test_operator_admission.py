@@ -45,6 +45,8 @@ def world(client: Client) -> Iterator[World]:
     """A namespace with one object of each kind that the operator, where one runs, leaves alone."""
     with world_of_its_own(client) as made:
         made.instance("fixed", suspend=True, payload={"storage": {"size": "10Gi", "storageClassName": "fast"}})
+        bucket = {"bucket": "files", "prefix": "a", "credentialsSecretRef": {"name": "keys"}}
+        made.instance("in-bucket", suspend=True, payload={"type": "s3", "s3": bucket}, cache={})
         made.share("fixed", instance="fixed", suspend=True, path="/a")
         yield made
 
@@ -157,6 +159,26 @@ def test_a_change_of_what_is_fixed_is_refused(
     assert field in refusal.value.message
     assert remedy in refusal.value.message
     assert world.get(resource, "fixed")["spec"] == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "remedy"),
+    [
+        *(
+            ({"payload": {"s3": {field: value}}}, f"payload.s3.{field} is fixed")
+            for field, value in (("bucket", "other"), ("prefix", "b"), ("prefix", None), ("endpoint", "http://a"))
+        ),
+        ({"payload": None}, "payload.type is fixed"),
+        ({"cache": None}, "cache cannot be removed"),
+        ({"cache": {"storage": {"size": "1Gi"}}}, GROW),
+    ],
+    ids=str,
+)
+def test_the_bucket_and_its_cache_stay_where_they_are(world: World, spec: Spec, remedy: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(remedy)):
+        world.patch(DITTOFS, "in-bucket", spec=spec)
+
+    world.patch(DITTOFS, "in-bucket", spec={"payload": {"s3": {"region": "eu"}}, "cache": {"size": "1Gi"}})
 
 
 @pytest.mark.parametrize(

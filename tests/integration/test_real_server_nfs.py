@@ -6,10 +6,10 @@ unless REQUIRE_REAL=1 turns that into a failure.
 
 from __future__ import annotations
 
-import subprocess
+import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
@@ -18,11 +18,12 @@ from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD, SECRET, SERVICE
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD, SECRET
 from tests.support.acceptance import PATIENCE_S, USER, World
 from tests.support.eventually import eventually
+from tests.support.nfs_mount import ROOT, USER_1000, NfsFailed, mount
 from tests.support.operator_process import operator_process
-from tests.support.real_server import nfs_client_or_skip
+from tests.support.real_server import give_up, nfs_client_or_skip
 
 pytestmark = [
     pytest.mark.integration,
@@ -34,44 +35,6 @@ DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )
 KINDS = {"DittoFS": DITTOFS, "DittoFSShare": DITTOFS_SHARE, "CustomResourceDefinition": DEFINITION}
-#: Of every kind of user the client of a cluster's node is the one that matters most.
-ROOT, USER_1000 = "uid=0&gid=0", "uid=1000&gid=1000"
-
-
-class NfsFailed(Exception):
-    """The NFS client said no."""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """One share through the Service of NFS, with libnfs. Version 3 asks for all ports, since there is no portmapper."""
-
-    address: str
-    port: int
-    path: str
-    scratch: Path
-
-    def list(self, *, version: int = 3, user: str = ROOT) -> set[str]:
-        """The names in the share's root directory."""
-        return {line.split()[-1] for line in self._run("nfs-ls", self._url("", version, user)).splitlines()}
-
-    def write(self, name: str, content: str, *, user: str = ROOT) -> None:
-        source = self.scratch / "source"
-        source.write_text(content)
-        self._run("nfs-cp", str(source), self._url(name, 3, user))
-
-    def read(self, name: str, *, user: str = ROOT) -> str:
-        return self._run("nfs-cat", self._url(name, 3, user))
-
-    def _url(self, name: str, version: int, user: str) -> str:
-        ports = f"nfsport={self.port}" + (f"&mountport={self.port}" if version == 3 else "")
-        return f"nfs://{self.address}{self.path}{name and f'/{name}'}?version={version}&{ports}&{user}"
-
-    def _run(self, *command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        if done.returncode:
-            raise NfsFailed(f"{' '.join(command)}: {done.stderr.strip()}")
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +70,6 @@ def world(real_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) 
 def scratch(tmp_path: Path) -> Path:
     nfs_client_or_skip()
     return tmp_path
-
-
-def mount(world: World, share: str, scratch: Path) -> Mount:
-    service = world.get(SERVICE, "demo-nfs")["spec"]
-    path = world.status(DITTOFS_SHARE, share)["path"]
-    return Mount(service["clusterIP"], service["ports"][0]["port"], path, scratch)
 
 
 def test_the_server_has_what_the_samples_describe(world: World) -> None:
@@ -310,3 +267,39 @@ def test_a_users_permission_goes_before_everybodys_and_a_quota_is_kept(world: Wo
     world.patch(DITTOFS_SHARE, "personal", spec={"permissions": [{"user": "alice", "level": "read-write"}]})
     world.until_phase(DITTOFS_SHARE, "personal", "Ready")
     mounted.write("by-alice", "x", user=USER_1000)
+
+
+MIB = 1 << 20
+
+
+def memory_limit_folder() -> str:
+    """Where a process that this one starts looks for its memory limit: the one group of cgroup v2 that it is in."""
+    groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    unified = [path for number, controllers, path in groups if number == "0" and not controllers]
+    if not unified:
+        give_up("no cgroup v2 on this machine, so that the server can't be shown a memory limit")
+    return f"/sys/fs/cgroup{unified[0].rstrip('/')}"
+
+
+def test_a_share_takes_more_than_a_quarter_of_the_pods_memory(
+    world: World, real_cluster: LocalCluster, scratch: Path
+) -> None:
+    """Decisions A5: by itself the server stops writers there, at 256 MiB where that is more."""
+    world.create(CONFIG_MAP, "limit", data={"memory.max": str(512 * MIB)})
+    volume = {"name": "limit", "configMap": {"name": "limit"}}
+    place = {"name": "limit", "mountPath": memory_limit_folder(), "readOnly": True}
+    world.instance("limited", metadata={"type": "sqlite"}, pod={"extraVolumes": [volume], "extraVolumeMounts": [place]})
+    world.share("vast", instance="limited", defaultPermission="read-write")
+    world.until_phase(DITTOFS_SHARE, "vast", "Ready")
+    log = (real_cluster.data_dir / "logs" / "default_limited-0_dittofs.log").read_text()
+    assert '"local_store_size":"256 MiB"' in log
+    mounted = mount(world, "vast", scratch, instance="limited")
+
+    # At random: the server keeps what is the same once only.
+    content = base64.b64encode(Random(1).randbytes(204 * MIB)).decode()
+
+    assert len(content) > 256 * MIB
+    mounted.write("much", content)
+
+    assert "much" in mounted.list()
+    world.delete(DITTOFS, "limited")

@@ -90,9 +90,13 @@ class CountingExchange(Exchange):
         self.requests: list[str] = []
         #: By the end of a path, what every write to it raises.
         self.refused: dict[str, Exception] = {}
+        #: What every request raises, while it is set.
+        self.outage: Exception | None = None
 
     def open(self, method: str, path: str, **options: Any) -> Any:
         self.requests.append(f"{method} {path}")
+        if self.outage is not None:
+            raise self.outage
         for ending, error in self.refused.items():
             if method != "GET" and path.endswith(ending):
                 raise error
@@ -107,6 +111,7 @@ class CountingClient(Client):
         self._exchange.close()
         self._exchange = exchange = CountingExchange(configuration)
         self.requests, self.refused = exchange.requests, exchange.refused
+        self.exchange = exchange
 
 
 class World:

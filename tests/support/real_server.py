@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 
+from hack.controlplane.tools import VERSITYGW, cached
 from hack.localcluster.binary import find_dfs
 from hack.localcluster.kubelet.sandbox import support
 
@@ -28,6 +29,11 @@ def dfs_or_skip(*, in_a_sandbox: bool = True) -> Path:
     if in_a_sandbox and not support().possible:
         give_up(f"no namespaces on this machine: {support().reason}")
     return binary
+
+
+def s3_server_or_skip() -> Path:
+    """The program of a real S3 server; skips the test, with the reason, when there is none."""
+    return cached(VERSITYGW) or give_up("no versitygw: run `make s3`")
 
 
 def nfs_client_or_skip() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ALL = "make lint dfs control-plane test envtest SUITES=tests/integration SERVER=real"
+ALL = "make lint dfs s3 control-plane test envtest SUITES=tests/integration SERVER=real"
 #: Writes down how it was called, and under which REQUIRE_REAL.
 RECORDER = '#!/bin/sh\necho "$(basename "$0") $*|$REQUIRE_REAL" >> "{log}"\n'
 

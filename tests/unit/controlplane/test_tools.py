@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.controlplane.tools import API_SERVER, DFS, ETCD, Tool, ToolMissing, build, cache_folder, cached
+from hack.controlplane.tools import API_SERVER, DFS, ETCD, VERSITYGW, Tool, ToolMissing, build, cache_folder, cached
 
 #: Takes the place of go: counts its runs, waits for a file, writes what it was told to as a program.
 FAKE_GO = """#!/bin/sh
@@ -54,7 +54,9 @@ def test_a_cache_home_that_counts_as_none_means_dot_cache(given: str) -> None:
     assert cache_folder({"XDG_CACHE_HOME": given, "HOME": "/h"}) == Path("/h/.cache/dittofs-operator/tools")
 
 
-@pytest.mark.parametrize(("tool", "version"), [(API_SERVER, "1.36."), (ETCD, "3."), (DFS, "0.29.0")])
+@pytest.mark.parametrize(
+    ("tool", "version"), [(API_SERVER, "1.36."), (ETCD, "3."), (DFS, "0.29.0"), (VERSITYGW, "1.8.0")]
+)
 def test_the_version_is_the_one_go_mod_pins(tool: Tool, version: str) -> None:
     assert tool.module.version.startswith(version)
 

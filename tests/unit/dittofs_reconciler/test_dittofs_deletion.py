@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from informers.errors import Forbidden
+from informers.errors import ClientError, Forbidden, ServerError
 from informers.resource import Manifest
 from informers.result import Backoff, Done, Terminal
 from informers.view import freeze, thaw
@@ -107,6 +107,52 @@ def test_deletion_works_whatever_the_specification_says(world: World, spec: dict
 
     delete_and_finish(world)
 
+    assert world.children() == KEPT
+
+
+@pytest.mark.parametrize("retention", ["Retain", "Delete"])
+@pytest.mark.parametrize("writes_only", [False, True])
+def test_a_deletion_ends_after_the_api_server_failed_for_ten_minutes(
+    world: World, retention: str, writes_only: bool
+) -> None:
+    world.run(volumeRetention=retention)
+    uid = world.get(DITTOFS, "demo")["metadata"]["uid"]
+    world.delete(DITTOFS, "demo")
+    children = world.children()
+    outage = ServerError(503, "ServiceUnavailable", "the API server is overloaded")
+    if writes_only:
+        world.operator.refused[""] = outage
+    else:
+        world.operator.exchange.outage = outage
+
+    for _ in range(20):
+        try:
+            result = world.reconcile()
+        except ClientError:
+            pass  # The controller backs off on it.
+        else:
+            assert isinstance(result, Backoff)
+        world.clock.advance(POLL_S)
+    assert world.exists(DITTOFS, "demo")
+    assert world.children() == children
+
+    world.operator.refused.clear()
+    world.operator.exchange.outage = None
+    assert world.reconcile() == Done()
+    assert not world.exists(DITTOFS, "demo")
+    collect_garbage(world, uid)
+    assert world.children() == (KEPT if retention == "Retain" else set())
+
+
+def test_a_deletion_asks_nothing_of_the_server(world: World) -> None:
+    """Whether it still runs must not matter."""
+    world.run()
+    calls = world.count_calls()
+    world.stop_server()
+
+    delete_and_finish(world)
+
+    assert calls == []
     assert world.children() == KEPT
 
 

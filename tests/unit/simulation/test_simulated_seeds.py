@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hack.simulation.run import run
+from hack.simulation.__main__ import tell
+from hack.simulation.faults import CALM
+from hack.simulation.run import Outcome, run
+from hack.simulation.world import Violation
 
 ROOT = Path(__file__).parents[3]
 #: Of two scripts, so that their undisturbed ends are worked out once.
@@ -34,3 +38,13 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
         check=True,
     )
     assert f"trace {outcome.digest}," in replay.stdout
+
+
+def test_a_failed_seed_is_told_with_how_to_replay_it(capsys: pytest.CaptureFixture[str]) -> None:
+    violation = Violation("converges", "it does not")
+    outcome = Outcome(41, 17, "0", CALM, (violation,), ("the trace",), 1.0, 2)
+    tell(pickle.loads(pickle.dumps(outcome)))  # another process ran it
+    told = capsys.readouterr().out
+    assert "the trace" in told
+    assert "VIOLATION converges: it does not" in told
+    assert "replay it with: make simulate SEED=41" in told

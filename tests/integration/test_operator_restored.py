@@ -1,0 +1,174 @@
+"""A server whose control plane was lost, or is an older one: everything comes back, and nobody is locked out.
+
+With `--server=real` the server that loses it is the real one.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dittofs_operator.program import Program
+from informers.client import Client
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
+from tests.support.acceptance import PATIENCE_S, Server, World
+from tests.support.eventually import eventually
+from tests.support.place import Place, PlaceName
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.places(PlaceName.LOCAL, PlaceName.CONTROL_PLANE, reason="it reaches into the folders that volumes are"),
+]
+
+FIRST, SECOND = "first-password", "second-password"
+
+
+@pytest.fixture
+def world(client: Client, operator: Program, namespace: str) -> World:
+    return World(client, namespace)
+
+
+@pytest.fixture
+def volumes(cluster: Place) -> Path:
+    assert cluster.data_dir is not None
+    return cluster.data_dir / "volumes"
+
+
+def control_plane(world: World, volumes: Path) -> Path:
+    """The folder that is the volume of the control-plane claim."""
+    folder: Path = volumes / world.get(PERSISTENT_VOLUME_CLAIM, "demo-controlplane")["spec"]["volumeName"]
+    assert any(folder.iterdir())
+    return folder
+
+
+def stop(world: World) -> None:
+    world.patch(DITTOFS, "demo", spec={"replicas": 0})
+    world.until_phase(DITTOFS, "demo", "Stopped")
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def want_password(world: World, password: str) -> None:
+    """Ask for another admin password, and wait until it is in force."""
+    world.patch(SECRET, "wanted", data={"password": base64.b64encode(password.encode()).decode()})
+    eventually(lambda: world.secret_value("demo-admin", "password") == password, PATIENCE_S, what="the password")
+    world.until_phase(DITTOFS, "demo", "Running")
+
+
+def takes(world: World, password: str) -> bool:
+    """Whether the server takes `password` for its admin."""
+    server = world.server()
+    return bool(Server.log_in(server.url, "admin", password).token)
+
+
+def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resources(
+    world: World, volumes: Path
+) -> None:
+    """Upstream had no shares, users or groups to bring back, and none of them came back."""
+    world.secret("alice", password="alice-password")
+    world.instance(
+        adapters={"smb": {"enabled": True}},
+        groups=[{"name": "staff", "gid": 2000}],
+        users=[
+            {
+                "name": "alice",
+                "uid": 2001,
+                "gid": 2000,
+                "groups": ["staff"],
+                "passwordSecretRef": {"name": "alice", "key": "password"},
+            }
+        ],
+    )
+    world.share("export", permissions=[{"user": "alice", "level": "read-write"}], quota={"size": "5Gi"})
+    world.share(
+        "team",
+        path="/team/projects",
+        nfs={"squash": "root_to_guest"},
+        permissions=[{"group": "staff", "level": "read"}],
+    )
+    for share in ("export", "team"):
+        world.until_phase(DITTOFS_SHARE, share, "Ready")
+    world.until_phase(DITTOFS, "demo", "Running")
+    before = _held(world.server())
+
+    stop(world)
+    empty(control_plane(world, volumes))
+    world.patch(DITTOFS, "demo", spec={"replicas": 1})
+
+    world.until_phase(DITTOFS, "demo", "Running")
+    eventually(lambda: _held(world.server()) == before, PATIENCE_S, what=f"all of {before}")
+    for share in ("export", "team"):
+        world.until_phase(DITTOFS_SHARE, share, "Ready")
+    url = world.server().url
+    assert Server.log_in(url, "alice", "alice-password").token
+
+
+def _held(server: Server) -> dict[str, object]:
+    """What the server holds, without the identities that it gives itself."""
+    users = {row["username"]: row for row in server.call("GET", "/users")}
+    adapters = {kind: (row["enabled"], row["port"]) for kind, row in server.adapters().items()}
+    shares = {name: _share(server, name) for name in server.shares()}
+    groups = {row["name"]: row.get("gid") for row in server.call("GET", "/groups")}
+    alice = users["alice"]
+    return {
+        "adapters": adapters,
+        "shares": shares,
+        "groups": groups,
+        "alice": (alice["uid"], alice["gid"], sorted(alice["groups"]), alice["enabled"]),
+    }
+
+
+def _share(server: Server, name: str) -> dict[str, object]:
+    row = server.share(name)
+    kept = ("name", "enabled", "read_only", "default_permission", "quota_bytes")
+    return {key: row.get(key) for key in kept} | {"squash": server.nfs(name)["squash"]}
+
+
+def test_the_admin_password_survives_another_wish_a_new_object_and_an_older_database(
+    world: World, volumes: Path, tmp_path: Path
+) -> None:
+    """Decided by what is in force, not by what is wanted: the server takes a password at its very first start only."""
+    world.secret("wanted", password=FIRST)
+    world.instance(auth={"adminSecretRef": {"name": "wanted"}})
+    world.until_phase(DITTOFS, "demo", "Running")
+    assert takes(world, FIRST)
+
+    want_password(world, SECOND)
+    assert takes(world, SECOND)
+
+    world.delete(DITTOFS, "demo")
+    world.until_gone(DITTOFS, "demo")
+    world.instance()
+    world.until_phase(DITTOFS, "demo", "Running")
+    assert takes(world, SECOND)
+    world.until_event("demo", "Normal", "ClaimAdopted")
+
+    stop(world)
+    older = tmp_path / "older"
+    shutil.copytree(control_plane(world, volumes), older)
+    world.patch(DITTOFS, "demo", spec={"replicas": 1, "auth": {"adminSecretRef": {"name": "wanted"}}})
+    world.until_phase(DITTOFS, "demo", "Running")
+    want_password(world, "third-password")
+    stop(world)
+    folder = control_plane(world, volumes)
+    empty(folder)
+    shutil.copytree(older, folder, dirs_exist_ok=True)
+    world.patch(DITTOFS, "demo", spec={"replicas": 1})
+
+    told = world.until_told(DITTOFS, "demo", "Available", "False", "AdminLockedOut")
+    assert '"demo-admin"' in told["message"]
+    assert '"wanted"' in told["message"]
+    world.patch(SECRET, "demo-admin", data={"password": base64.b64encode(SECOND.encode()).decode()})
+
+    world.until_phase(DITTOFS, "demo", "Running")
+    eventually(lambda: world.secret_value("demo-admin", "password") == "third-password", PATIENCE_S)
+    assert takes(world, "third-password")
