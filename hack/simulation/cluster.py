@@ -29,28 +29,17 @@ from informers.metrics import Metrics
 from informers.resource import ObjectKey, Resource
 from informers.result import Done
 from reconcilers.api.resources import (
-    CONFIG_MAP,
+    CHILDREN,
     DITTOFS,
     DITTOFS_SHARE,
     PERSISTENT_VOLUME_CLAIM,
     POD,
-    SECRET,
     SERVICE,
-    SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
 
 #: What the garbage collector looks at.
-_COLLECTED = (
-    CONFIG_MAP,
-    SECRET,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
-    SERVICE,
-    PERSISTENT_VOLUME_CLAIM,
-    CONTROLLER_REVISION,
-    POD,
-)
+_COLLECTED = (*CHILDREN, CONTROLLER_REVISION, POD)
 _OWNERS = (DITTOFS, DITTOFS_SHARE, STATEFUL_SET)
 
 #: How long the controllers take to notice something.

@@ -10,20 +10,10 @@ from hack.simulation.cluster import Cluster
 from hack.simulation.servers import DirectClient
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers import names
-from reconcilers.api.resources import (
-    CONFIG_MAP,
-    DITTOFS,
-    DITTOFS_SHARE,
-    PERSISTENT_VOLUME_CLAIM,
-    POD,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STATEFUL_SET,
-)
+from reconcilers.api.resources import CHILDREN, DITTOFS, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, POD, SECRET
 
 #: What users see; claims and Secrets may outlive their instance, and then depend on how far it had come.
-_KINDS = (DITTOFS, DITTOFS_SHARE, CONFIG_MAP, SERVICE_ACCOUNT, STATEFUL_SET, SERVICE, POD)
+_KINDS = (DITTOFS, DITTOFS_SHARE, *CHILDREN, POD)
 _LEFT_BEHIND = (SECRET, PERSISTENT_VOLUME_CLAIM)
 
 #: Fields that differ from run to run, wherever they stand.
@@ -63,7 +53,7 @@ def end_state(client: DirectClient, cluster: Cluster) -> dict[str, Any]:
     """The objects of users and the rows of servers, by what and name."""
     found: dict[str, Any] = {}
     instances = {obj["metadata"]["name"] for obj in _all(client, DITTOFS)}
-    for resource in (*_KINDS, *_LEFT_BEHIND):
+    for resource in _KINDS:
         for obj in _all(client, resource):
             instance = (obj["metadata"].get("labels") or {}).get(names.INSTANCE_LABEL)
             if resource not in _LEFT_BEHIND or instance in instances:
@@ -96,6 +86,9 @@ def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
                 yield f"{where} is too much"
             else:
                 yield from differences(expected[name], found[name], where)
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from differences(one, other, f"{path}[{index}]")
     elif expected != found:
         yield f"{path} is {found!r:.300}, not {expected!r:.300}"
 

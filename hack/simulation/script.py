@@ -1,7 +1,8 @@
 """What users do in a run, drawn from the number of a script: the same with and without disturbance.
 
 The outcome of a script depends on the order of its actions alone, never on how far the operator is: what is suspended
-is resumed at the end, sizes only grow, and an action waits for the objects that it needs.
+is resumed at the end, an action waits for the objects that it needs, and nobody deletes the Secret with the password in
+force, which only an operator that remembers it could put back.
 """
 
 from __future__ import annotations
@@ -219,7 +220,6 @@ class Script:
                 (STATEFUL_SET, names.stateful_set(instance)),
                 (POD, names.pod(instance)),
                 (SECRET, names.jwt_secret(instance)),
-                (SECRET, names.admin_secret(instance)),
             )
         )
 
