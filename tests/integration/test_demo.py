@@ -36,7 +36,7 @@ SHOWN = (
     r"DittoFSShare/projects +Ready",
     r"StatefulSet +│ demo",
     r"export +demo +/export +True",
-    r"projects +demo +/team/projects +True +5Gi",
+    r"projects +demo +/team/projects +True +0 +5Gi",
     r"mount export:  mount -t nfs -o vers=4\.1,port=2049,proto=tcp 127\.\d+\.\d+\.\d+:/export /mnt",
     r"kubectl --kubeconfig \S+ get dittofs",
     r"metrics: +http://127\.0\.0\.1:\d+/metrics",
