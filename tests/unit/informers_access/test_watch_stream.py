@@ -210,13 +210,19 @@ def test_what_the_listener_for_progress_raises_ends_the_stream_and_closes_its_co
             raise Silent("enough")
 
     server.script("watch", Stream().raw(b" "))
+    # Other tests' clients may still keep theirs for a next request.
+    before = open_connections()
     stream = watch(client, progress=progress)
     with pytest.raises(Silent, match="enough") as raised:
         next(stream)
 
     assert len(calls) == at
     assert raised.traceback, "what is kept of it must not keep the connection open"
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, HTTPConnection) and thing.sock is not None]
+    assert [connection for connection in open_connections() if connection not in before] == []
+
+
+def open_connections() -> list[HTTPConnection]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, HTTPConnection) and thing.sock is not None]
 
 
 def test_the_longest_silence_can_be_changed_while_reading(server: ScriptedServer, client: Client) -> None:
