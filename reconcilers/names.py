@@ -94,6 +94,8 @@ PRIVATE_KEY_KEY = "tls.key"
 JWT_SECRET_KEY = "jwt-secret"  # noqa: S105 - the name of a key
 ADMIN_USERNAME_KEY = "username"
 ADMIN_PASSWORD_KEY = "password"  # noqa: S105 - the name of a key
+#: While the password is being changed: the one that may be in force already.
+ADMIN_NEXT_PASSWORD_KEY = "next-password"  # noqa: S105 - the name of a key
 ADMIN_USERNAME = "admin"
 
 #: What the names of our stores on the server begin with.

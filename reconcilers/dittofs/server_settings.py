@@ -22,7 +22,7 @@ from reconcilers.dittofs.grace_period import GracePeriods
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
-from reconcilers.secret_data import SecretProblem
+from reconcilers.secret_data import SecretProblem, decode
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
 from reconcilers.server.errors import LoginRefused, Reaction, ServerError, ServerRefused, ServerUnreachable, reaction
 from reconcilers.server.rows import Adapter
@@ -167,7 +167,7 @@ class ServerSettings:
             # The one call of a poll: a server that lists these rows has read its database just now.
             rows = session.adapters()
         except LoginRefused:
-            session = self._open_with_wanted(visit)
+            session = self._open_with_another(visit)
             rows = session.adapters()
         else:
             self._remembered[visit.instance.metadata.uid] = visit.credentials
@@ -212,13 +212,18 @@ class ServerSettings:
             wanted = self._keeper.wanted_password(visit.instance)
         except SecretProblem:
             return  # It changed since it was looked at; its event brings the next pass.
+        # Written down first: whatever comes between the two writes, the password in force stands somewhere.
+        self._patch_secret(visit, {names.ADMIN_NEXT_PASSWORD_KEY: encoded(wanted)})
         session.change_password(visit.credentials.password, wanted)
         self._put_in_force(visit, wanted)
 
-    def _open_with_wanted(self, visit: _Visit) -> ServerSession:
-        """A session under the wanted password: the last pass may have died between changing it and writing it down."""
+    def _open_with_another(self, visit: _Visit) -> ServerSession:
+        """A session under a password that an earlier pass may have set without writing down that it is in force."""
         secret = names.admin_secret(visit.instance.metadata.name)
         reference = visit.instance.spec.auth.admin_secret_ref
+        for password in self._next_password(visit):
+            if (session := self._opened(visit, password)) is not None:
+                return session
         if reference is None:
             raise _LockedOut(
                 f'the server refuses the password in Secret "{secret}": put the password in force there, '
@@ -228,30 +233,52 @@ class ServerSettings:
             wanted = self._keeper.wanted_password(visit.instance)
         except SecretProblem as problem:
             raise _LockedOut(f'the server refuses the password in Secret "{secret}", and {problem}') from None
-        session = self._open(visit, replace(visit.credentials, password=wanted))
+        if (session := self._opened(visit, wanted)) is not None:
+            return session
+        raise _LockedOut(
+            f'the server refuses the passwords in the Secrets "{secret}" and "{reference.name}": '
+            f"put the password in force into one of them. {recovery(visit.instance)}"
+        )
+
+    def _opened(self, visit: _Visit, password: str) -> ServerSession | None:
+        """A session under `password`, which then is written down; None when the server refuses it."""
+        session = self._open(visit, replace(visit.credentials, password=password))
         try:
             session.login()
         except LoginRefused:
-            raise _LockedOut(
-                f'the server refuses the passwords in the Secrets "{secret}" and "{reference.name}": '
-                f"put the password in force into one of them. {recovery(visit.instance)}"
-            ) from None
+            return None
         if visit.change:
-            self._put_in_force(visit, wanted)
+            self._put_in_force(visit, password)
         return session
+
+    def _next_password(self, visit: _Visit) -> Iterator[str]:
+        """The password that was being set, if a change was begun and not settled."""
+        key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
+        try:
+            yield decode(self._client.get(SECRET, key), names.ADMIN_NEXT_PASSWORD_KEY)
+        except (ObjectNotFound, SecretProblem):
+            return
 
     def _put_in_force(self, visit: _Visit, password: str) -> None:
         """Write down that the server now takes `password`."""
         self._remembered[visit.instance.metadata.uid] = replace(visit.credentials, password=password)
+        data = {names.ADMIN_PASSWORD_KEY: encoded(password), names.ADMIN_NEXT_PASSWORD_KEY: None}
+        if self._patch_secret(visit, data):
+            visit.report.server_changes.append("admin password")
+
+    def _patch_secret(self, visit: _Visit, data: dict[str, str | None]) -> bool:
+        """Change values of the admin Secret; False when it is not ours, or was deleted just now.
+
+        A deleted one is made anew by the next pass, from what is remembered.
+        """
         key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
         if visit.report.is_foreign(SECRET, key.name):
-            return
-        data = {names.ADMIN_PASSWORD_KEY: encoded(password)}
+            return False
         try:
             self._client.merge_patch(SECRET, key, {"data": data}, field_manager=names.FIELD_MANAGER)
         except ObjectNotFound:
-            return  # Deleted just now: the next pass makes it anew from what is remembered.
-        visit.report.server_changes.append("admin password")
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 
 import pytest
 
+from informers.errors import Conflict
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, PERSISTENT_VOLUME_CLAIM, POD, SECRET, STATEFUL_SET
 from reconcilers.dittofs import secret_reader
@@ -236,6 +238,30 @@ def test_a_crash_between_changing_the_password_and_writing_it_down_heals(world: 
     world.settle()
 
     assert world.secret("demo-admin", "password") == "wanted-by-me"
+    assert world.status["phase"] == "Running"
+
+
+def test_a_second_change_of_mind_after_a_crash_locks_nobody_out(world: World) -> None:
+    """The first change was made on the server and not written down when the wanted password became another one."""
+    world.run()
+    world.create_secret("own", password="first-wanted")
+    world.operator.refused["/secrets/demo-admin"] = Conflict(409, "Conflict", "somebody else wrote first")
+    world.change_spec(auth={"adminSecretRef": {"name": "own"}})
+    world.reconcile()
+    assert world.session(world.secret("demo-admin", "password")).adapters()
+    old = world.secret("demo-admin", "password")
+    world.operator.refused.clear()
+    encoded = base64.b64encode(b"first-wanted").decode()
+    world.change(SECRET, "demo-admin", {"data": {"next-password": encoded}})
+    world.session(old).change_password(old, "first-wanted")
+
+    world.change_secret("own", password="second-wanted")
+    world.sessions.close()
+    world.restarted()
+    world.settle()
+
+    assert world.secret("demo-admin", "password") == "second-wanted"
+    assert "next-password" not in world.get(SECRET, "demo-admin")["data"]
     assert world.status["phase"] == "Running"
 
 
