@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -12,11 +11,12 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from informers.client import Client
-from informers.event import Added, Deleted, Event
+from informers.event import Added, Deleted
 from informers.informer import SharedInformer
 from informers.resource import Resource
 from tests.support.clock import FakeClock
-from tests.support.scripted_server import LIMIT_S, ScriptedServer, Stream, config_map, page, refusal
+from tests.support.event_handler import RecordingHandler
+from tests.support.scripted_server import ScriptedServer, Stream, config_map, page, refusal
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 MISSING = "the server could not find the requested resource"
@@ -160,24 +160,6 @@ def test_absent_is_news_but_an_absent_server_is_none(server: ScriptedServer, ref
     assert "no news of configmaps" in str(running.reflector.unready_reason)
 
 
-class Heard:
-    """A handler that remembers."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.changed = threading.Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self.changed:
-            self.events.append(event)
-            self.changed.notify_all()
-
-    def until(self, count: int) -> list[Event]:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.events) >= count, LIMIT_S), self.events
-            return list(self.events)
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -210,7 +192,7 @@ def test_handlers_of_an_absent_type_are_synced_and_hear_what_comes_and_what_goes
     server.script("list", missing(), missing(), page(config_map("a", 1), version="5"), missing(), missing())
     stream = Stream()
     server.script("watch", stream, missing())
-    heard = Heard()
+    heard = RecordingHandler()
     registration = optional.add_handler(heard, name="heard")
     optional.start()
     pass_the_wait()

@@ -20,29 +20,12 @@ from informers.event import Added, Deleted, Event, Updated
 from informers.informer import SharedInformer
 from informers.metrics import Metrics
 from informers.resource import ObjectKey, Resource
+from tests.support.event_handler import RecordingHandler
 from tests.support.scripted_server import LIMIT_S, Answer, ScriptedServer, Stream, config_map, page
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
 Make = Callable[..., SharedInformer]
-
-
-class Recorder:
-    """A handler that remembers, and lets the test wait."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.changed = threading.Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self.changed:
-            self.events.append(event)
-            self.changed.notify_all()
-
-    def until(self, count: int) -> list[Event]:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.events) >= count, LIMIT_S), self.events
-            return list(self.events)
 
 
 @pytest.fixture
@@ -68,7 +51,7 @@ def test_a_handler_hears_the_first_list_and_every_change_after_it(server: Script
     stream = Stream()
     server.script("list", page(config_map("a", 3), config_map("b", 4), version="5"))
     server.script("watch", stream)
-    recorder, informer = Recorder(), make()
+    recorder, informer = RecordingHandler(), make()
     informer.add_handler(recorder, name="recorder")
 
     informer.start()
@@ -89,7 +72,7 @@ def test_a_handler_hears_the_first_list_and_every_change_after_it(server: Script
 def test_objects_made_after_the_first_list_are_not_initial(server: ScriptedServer, make: Make) -> None:
     server.script("list", page(version="5"))
     server.script("watch", Stream().event("ADDED", config_map("a", 6)))
-    recorder, informer = Recorder(), make()
+    recorder, informer = RecordingHandler(), make()
     informer.add_handler(recorder, name="recorder")
     informer.start()
 
@@ -100,7 +83,7 @@ def test_the_informer_has_synced_when_the_store_holds_the_first_list(server: Scr
     held = threading.Event()
     server.script("list", Answer(page(config_map("a", 3), version="5").body, hold=held))
     informer = make()
-    registration = informer.add_handler(Recorder(), name="recorder")
+    registration = informer.add_handler(RecordingHandler(), name="recorder")
     informer.start()
     server.until_seen("list", 1)
     assert not informer.has_synced
@@ -116,7 +99,7 @@ def test_the_informer_has_synced_when_the_store_holds_the_first_list(server: Scr
 def test_an_empty_first_list_syncs_too(server: ScriptedServer, make: Make) -> None:
     server.script("list", page(version="5"))
     informer = make()
-    registration = informer.add_handler(Recorder(), name="recorder")
+    registration = informer.add_handler(RecordingHandler(), name="recorder")
     informer.start()
     until_synced(registration)
 
@@ -125,7 +108,7 @@ def test_a_late_handler_gets_the_store_first_and_then_what_follows(server: Scrip
     stream = Stream()
     server.script("list", page(config_map("a", 3), version="5"))
     server.script("watch", stream)
-    early, late, informer = Recorder(), Recorder(), make()
+    early, late, informer = RecordingHandler(), RecordingHandler(), make()
     informer.add_handler(early, name="early")
     informer.start()
     early.until(1)
@@ -149,7 +132,7 @@ def test_a_slow_or_raising_handler_disturbs_nobody(server: ScriptedServer, make:
 
     server.script("list", page(config_map("a", 3), version="5"))
     server.script("watch", Stream().event("ADDED", config_map("b", 6)))
-    recorder, informer = Recorder(), make()
+    recorder, informer = RecordingHandler(), make()
     registrations = [informer.add_handler(bad, name=str(bad)) for bad in (slow, raising)]
     informer.add_handler(recorder, name="recorder")
     informer.start()
@@ -165,7 +148,7 @@ def test_a_handler_may_use_the_informer_while_it_is_called(server: ScriptedServe
     """No lock is held over a handler: it may read the store, add and remove handlers."""
     informer = make()
     server.script("list", page(config_map("a", 3), version="5"))
-    recorder = Recorder()
+    recorder = RecordingHandler()
     done = threading.Event()
 
     def busy(_: Event) -> None:
@@ -185,7 +168,7 @@ def test_t81_a_removed_handler_hears_nothing_more_and_the_others_do(server: Scri
     stream = Stream()
     server.script("list", page(config_map("a", 3), version="5"))
     server.script("watch", stream)
-    gone, stays, informer, other = Recorder(), Recorder(), make(), make()
+    gone, stays, informer, other = RecordingHandler(), RecordingHandler(), make(), make()
     registration = informer.add_handler(gone, name="gone")
     informer.add_handler(stays, name="stays")
     informer.start()
@@ -193,7 +176,7 @@ def test_t81_a_removed_handler_hears_nothing_more_and_the_others_do(server: Scri
 
     informer.remove_handler(registration)
     informer.remove_handler(registration)
-    informer.remove_handler(other.add_handler(Recorder(), name="foreign"))
+    informer.remove_handler(other.add_handler(RecordingHandler(), name="foreign"))
     stream.event("ADDED", config_map("b", 6))
     stays.until(2)
 
@@ -204,7 +187,7 @@ def test_t82_the_same_handler_registered_twice_is_called_twice(server: ScriptedS
     stream = Stream()
     server.script("list", page(config_map("a", 3), version="5"))
     server.script("watch", stream)
-    recorder, informer = Recorder(), make()
+    recorder, informer = RecordingHandler(), make()
     first = informer.add_handler(recorder, name="one")
     informer.add_handler(recorder, name="two")
     informer.start()
@@ -221,12 +204,12 @@ def test_t83_after_the_stop_nothing_is_added_or_started_and_removing_is_fine(
 ) -> None:
     server.script("list", page(version="5"))
     informer = make()
-    registration = informer.add_handler(Recorder(), name="recorder")
+    registration = informer.add_handler(RecordingHandler(), name="recorder")
     informer.start()
     assert informer.stop(5)
 
     with pytest.raises(RuntimeError, match="no handler can be added"):
-        informer.add_handler(Recorder(), name="late")
+        informer.add_handler(RecordingHandler(), name="late")
     with pytest.raises(RuntimeError, match="cannot start again"):
         informer.start()
     informer.remove_handler(registration)
@@ -251,7 +234,7 @@ def test_an_informer_that_never_started_stops() -> None:
         informer = SharedInformer(
             client, CONFIG_MAPS, clock=SystemClock(), random=Random(0), logger=structlog.get_logger()
         )
-        informer.add_handler(Recorder(), name="r")
+        informer.add_handler(RecordingHandler(), name="r")
         assert informer.stop(1)
 
 
@@ -277,7 +260,7 @@ def test_t85_handlers_come_and_go_while_events_flow(server: ScriptedServer, make
     stream = Stream()
     server.script("list", page(*[config_map(f"o{n}", n) for n in range(20)], version="20"))
     server.script("watch", stream)
-    informer, recorder = make(), Recorder()
+    informer, recorder = make(), RecordingHandler()
     informer.add_handler(recorder, name="stays")
     informer.start()
     recorder.until(20)
@@ -286,7 +269,7 @@ def test_t85_handlers_come_and_go_while_events_flow(server: ScriptedServer, make
 
     def churn() -> None:
         for _ in range(30):
-            registration = informer.add_handler(Recorder(), name="passing")
+            registration = informer.add_handler(RecordingHandler(), name="passing")
             informer.remove_handler(registration)
             passed.append(registration)
 

@@ -16,6 +16,7 @@ from informers.informer import SharedInformer
 from informers.resource import ObjectKey, Resource
 from informers.resync import Rounds, phase
 from tests.support.clock import FakeClock
+from tests.support.event_handler import RecordingHandler
 from tests.support.scripted_server import LIMIT_S, ScriptedServer, Stream, config_map, page
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
@@ -24,22 +25,8 @@ KEYS = [ObjectKey("default", f"o{number}") for number in range(1000)]
 Make = Callable[..., SharedInformer]
 
 
-class Recorder:
-    """A handler that remembers, and lets the test wait."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.changed = threading.Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self.changed:
-            self.events.append(event)
-            self.changed.notify_all()
-
-    def until(self, count: int) -> list[Event]:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.events) >= count, LIMIT_S), self.events
-            return list(self.events)
+class Recorder(RecordingHandler):
+    """Tells the resyncs apart."""
 
     def resyncs(self) -> list[str]:
         with self.changed:
