@@ -110,13 +110,20 @@ def _run(given: dict[str, object]) -> int:
     return ExitCode.STOPPED
 
 
-def _check(given: dict[str, object]) -> int:
+def _connection(given: dict[str, object]) -> tuple[settings.Settings, configuration.ConnectionSettings] | None:
+    """The settings, and the cluster they lead to; None, with what is wrong told, when they lead nowhere."""
     try:
         chosen = settings.load(given)
-        connection = configuration.load(chosen.kubeconfig, chosen.context)
+        return chosen, configuration.load(chosen.kubeconfig, chosen.context)
     except (settings.SettingsError, ConfigurationError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return None
+
+
+def _check(given: dict[str, object]) -> int:
+    if (leads := _connection(given)) is None:
         return ExitCode.WRONG_USAGE
+    chosen, connection = leads
     lease_namespace = (chosen.namespace or connection.namespace) if chosen.leader_elect else None
     client = Client(connection.configuration, user_agent=f"{PROGRAM}-check", timeout_s=CHECK_TIMEOUT_S)
     try:
@@ -138,12 +145,9 @@ def _check(given: dict[str, object]) -> int:
 
 
 def _diff(given: dict[str, object]) -> int:
-    try:
-        chosen = settings.load(given)
-        connection = configuration.load(chosen.kubeconfig, chosen.context)
-    except (settings.SettingsError, ConfigurationError) as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
+    if (leads := _connection(given)) is None:
         return ExitCode.WRONG_USAGE
+    chosen, connection = leads
     logs.configure(level=settings.LogLevel.ERROR, form=chosen.log_format)
     client = Client(connection.configuration, user_agent=f"{PROGRAM}-diff", timeout_s=CHECK_TIMEOUT_S, dry_run=True)
     try:

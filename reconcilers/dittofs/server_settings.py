@@ -219,7 +219,7 @@ class ServerSettings:
 
     def _open_with_another(self, visit: _Visit) -> ServerSession:
         """A session under a password that an earlier pass may have set without writing down that it is in force."""
-        secret = names.admin_secret(visit.instance.metadata.name)
+        secret = visit.admin_secret.name
         reference = visit.instance.spec.auth.admin_secret_ref
         for password in self._next_password(visit):
             if (session := self._opened(visit, password)) is not None:
@@ -253,7 +253,7 @@ class ServerSettings:
 
     def _next_password(self, visit: _Visit) -> Iterator[str]:
         """The password that was being set, if a change was begun and not settled."""
-        key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
+        key = visit.admin_secret
         try:
             yield decode(self._client.get(SECRET, key), names.ADMIN_NEXT_PASSWORD_KEY)
         except (ObjectNotFound, SecretProblem):
@@ -271,7 +271,7 @@ class ServerSettings:
 
         A deleted one is made anew by the next pass, from what is remembered.
         """
-        key = ObjectKey(visit.instance.metadata.namespace, names.admin_secret(visit.instance.metadata.name))
+        key = visit.admin_secret
         if visit.report.is_foreign(SECRET, key.name):
             return False
         try:
@@ -293,6 +293,11 @@ class _Visit:
     change_password: bool
     remote: bytes | None
     report: Report
+
+    @property
+    def admin_secret(self) -> ObjectKey:
+        """The Secret with the password in force."""
+        return ObjectKey(self.instance.metadata.namespace, names.admin_secret(self.instance.metadata.name))
 
 
 class _LockedOut(Exception):
