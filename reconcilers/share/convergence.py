@@ -12,7 +12,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
 from reconcilers.remote_store import ObjectReader, read_keys
 from reconcilers.server.errors import ServerUnreachable
-from reconcilers.server.rows import Share
+from reconcilers.server.rows import Share, UserRow
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
 from reconcilers.share.deep_looks import DeepLooks
@@ -20,9 +20,12 @@ from reconcilers.share.desired import DesiredShare, desired_share
 from reconcilers.share.detail_calls import UnknownHolder, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.owner import UNKNOWN_ACCOUNT, owner_trouble
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
+from reconcilers.share.restart_watch import RestartWatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
 from reconcilers.share.usage import Usage
+from reconcilers.share.without_effect import without_effect
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
@@ -31,7 +34,6 @@ DEEP_POLL_INTERVAL_S = 300.0
 LOADING_PATIENCE_S = 6.0
 LOADING = "Loading"
 NOT_LOADED = "ShareNotLoaded"
-UNKNOWN_ACCOUNT = "UnknownAccount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Convergence:
         objects: ObjectReader,
         clock: Clock,
         deep_poll_interval_s: float,
+        look_every_s: float,
     ) -> None:
         self._recorder = recorder
         self._listings = listings
@@ -60,6 +63,7 @@ class Convergence:
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._usage = Usage(clock=clock)
+        self._restarts = RestartWatch(clock=clock, max_age_s=look_every_s)
         self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
@@ -71,17 +75,10 @@ class Convergence:
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
         observed = self._observe(instance, session, desired, look_deep=not calm or self._looks.is_due(key))
-        mismatch = None
-        if observed.share is None:
-            mismatch = (
-                store_mismatch(desired.metadata_store, observed.metadata_store)
-                or store_mismatch(desired.local_store, observed.local_store)
-                or remote_store_mismatch(desired.remote_store, observed.remote_store)
-            )
-        if mismatch is not None:
-            return out_of_sync(
-                subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
-            )
+        asked = bool(desired.owner) and not (calm and observed.share is not None)
+        user = session.user(desired.owner) if asked else None
+        if observed.share is None and (obstacle := _obstacle(subject.share, desired, observed, user)):
+            return obstacle
         steps = plan(desired, observed, confirm=not calm)
         share, unknown = observed.share, list[str]()
         if steps or share is None:
@@ -93,17 +90,25 @@ class Convergence:
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
                 unknown += unknown_late
-        facts = self._facts(subject.share, instance, session, share)
+        vain = without_effect(subject.share, instance)
+        in_force, restart = self._restarts.look(
+            subject.share, instance, session, desired=desired, observed=observed, row=share, steps=steps, ignored=vain
+        )
+        facts = replace(self._facts(subject.share, instance, session, share), in_force=in_force)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.invalidate(instance.key)
-            return self._not_loaded(subject.share, facts, share)
+            return replace(self._not_loaded(subject.share, facts, share), restart=restart)
         self._unloaded_since.pop(key, None)
-        if unknown:
-            return _unknown_holders(subject.share, facts, unknown)
+        trouble = _unknown_holders(subject.share, facts, unknown) if unknown else None
+        if asked and trouble is None:
+            trouble = owner_trouble(subject.share, facts, user=user, row=share)
+        if trouble is not None:
+            return replace(trouble, restart=restart)
         if observed.details is not None or observed.share is None:
             self._looks.done(key)
-        return in_sync(share, facts, cache_lost=instance.status.cache_lost)
+        lost = instance.status.cache_lost
+        return replace(in_sync(share, facts, cache_lost=lost, without_effect=vain), restart=restart)
 
     def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
         now = self._clock.monotonic()
@@ -118,6 +123,7 @@ class Convergence:
     def distrust(self, instance: ObjectKey) -> None:
         """What the server of `instance` listed may not hold any more."""
         self._listings.invalidate(instance)
+        self._restarts.distrust(instance)
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
@@ -192,6 +198,19 @@ class Convergence:
             self._recorder.warning(view, "DriftRepaired", note)
         else:
             self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
+
+
+def _obstacle(share: DittoFSShare, desired: DesiredShare, observed: Observed, user: UserRow | None) -> Findings | None:
+    """Why the share, which the server does not have, can't be made."""
+    known = ShareFacts.of_status(share)
+    if desired.owner and (trouble := owner_trouble(share, known, user=user, row=None)):
+        return trouble
+    mismatch = (
+        store_mismatch(desired.metadata_store, observed.metadata_store)
+        or store_mismatch(desired.local_store, observed.local_store)
+        or remote_store_mismatch(desired.remote_store, observed.remote_store)
+    )
+    return None if mismatch is None else out_of_sync(share, known, reason="StoreConflict", message=mismatch.message)
 
 
 def _unknown_holders(share: DittoFSShare, facts: ShareFacts, unknown: list[str]) -> Findings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconcilers import names
@@ -13,6 +13,7 @@ from reconcilers.api.share import DittoFSShare
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
+from reconcilers.share.row_options import RowOption, desired_options
 
 #: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
 #: memory (decisions A5), so that the volume and the quota are the limits.
@@ -47,6 +48,9 @@ class DesiredShare:
     local_store: StoreDefinition
     #: Without the keys; None: the contents stay on the local store.
     remote_store: StoreDefinition | None = None
+    #: A user's name; empty: root.
+    owner: str = ""
+    options: Mapping[str, RowOption] = field(default_factory=dict)
 
 
 def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
@@ -60,6 +64,8 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
+        owner=spec.owner,
+        options=desired_options(share),
         metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
         local_store=_local_store(instance.spec.payload.type),
         remote_store=_remote_store(share.path, instance),

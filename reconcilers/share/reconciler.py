@@ -82,6 +82,7 @@ class ShareReconciler:
             objects=client,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
+            look_every_s=self._look_every_s,
         )
         self._finalizer = Finalizer(names.FINALIZER, DITTOFS_SHARE, client, field_manager=names.FIELD_MANAGER)
         self._deletion = Deletion(

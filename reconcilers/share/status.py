@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from reconcilers.api.common import ConditionStatus
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
 from reconcilers.server.rows import HEALTHY, Share
+from reconcilers.share.restart import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    in_force: InForce | None = None
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
@@ -37,6 +40,7 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            InForce.of_status(share),
         )
 
 
@@ -50,17 +54,24 @@ class Findings:
     facts: ShareFacts
     #: What stands between a share that is in sync and its clients; None: nothing.
     obstacle: Condition | None = None
+    #: Whether values wait for the server's next start; None: as it was told before.
+    restart: Condition | None = None
 
 
 INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
 
 
-def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False) -> Findings:
+def in_sync(
+    share: Share, facts: ShareFacts, *, cache_lost: bool = False, without_effect: Mapping[str, str] | None = None
+) -> Findings:
     """The server has what is wanted; whether clients can use it, `share` says.
 
-    `cache_lost`: it is kept disabled, since its files would read as zeros.
+    `cache_lost`: it is kept disabled, since its files would read as zeros. `without_effect`: by field, why not.
     """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    if without_effect:
+        vain = "; ".join(f"{field} ({why})" for field, why in without_effect.items())
+        synced = true(ShareCondition.SYNCED, "FieldsWithoutEffect", f"{synced.message}; it does nothing about {vain}")
     if cache_lost:
         message = "disabled, since its files would read as zeros: see the condition Degraded of the DittoFS"
         obstacle = false(ShareCondition.READY, "CacheLost", message)
@@ -99,12 +110,9 @@ def without_instance(share: DittoFSShare, phase: SharePhase, *, reason: str, mes
 
 def suspended(share: DittoFSShare, *, message: str) -> Findings:
     """Nobody looks at the server: what was known stays, and is marked as not compared."""
-    known = next((c for c in share.status.conditions if c.type == ShareCondition.INSTANCE_READY), None)
-    instance_ready = (
-        unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
-        if known is None
-        else Condition(known.type, known.status, known.reason, known.message)
-    )
+    instance_ready = _as_told(share, ShareCondition.INSTANCE_READY)
+    if instance_ready is None:
+        instance_ready = unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
     return Findings(
         phase=SharePhase.SUSPENDED,
         instance_ready=instance_ready,
@@ -127,6 +135,9 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     """The status of `share` after a pass that found `findings`."""
     parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
+    restart = findings.restart or _as_told(share, ShareCondition.RESTART_REQUIRED)
+    if restart is None:
+        restart = unknown(ShareCondition.RESTART_REQUIRED, findings.synced.reason, findings.synced.message)
     facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
@@ -138,10 +149,16 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
+        **({} if facts.in_force is None else {"inForce": facts.in_force.document()}),
         "conditions": to_status(
-            (ready, findings.instance_ready, findings.synced),
+            (ready, findings.instance_ready, findings.synced, restart),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
             observed_generation=share.metadata.generation,
             now=now,
         ),
     }
+
+
+def _as_told(share: DittoFSShare, kind: ShareCondition) -> Condition | None:
+    told = next((c for c in share.status.conditions if c.type == kind), None)
+    return None if told is None else Condition(told.type, told.status, told.reason, told.message)

@@ -123,6 +123,8 @@ class LiveServer:
     url: str
     data: Path
     password: str = PASSWORD
+    #: Ends the process and starts it again, as many seconds later by its own clock; gives the new address.
+    again: Callable[[float], str] | None = None
 
 
 @contextmanager
@@ -135,9 +137,19 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
         return directory / path.lstrip("/") if container_paths else Path(path)
 
     arguments = ["start", "--foreground", "--config", "/config.yaml" if container_paths else str(config)]
-    double = DoubleServer(arguments, _environment(directory), resolve=resolve)
+
+    def start(later_s: float) -> DoubleServer:
+        return DoubleServer(arguments, _environment(directory), resolve=resolve, now=lambda: time.time() + later_s)
+
+    def again(later_s: float) -> str:
+        nonlocal double
+        double.stop()
+        double = start(later_s)
+        return f"http://127.0.0.1:{double.port}"
+
+    double = start(0.0)
     try:
-        yield LiveServer(f"http://127.0.0.1:{double.port}", directory)
+        yield LiveServer(f"http://127.0.0.1:{double.port}", directory, again=again)
     finally:
         double.stop()
 

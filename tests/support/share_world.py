@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +188,19 @@ class ShareWorld:
         self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
         self.reconciler = self.restarted()
         #: Somebody else's session with the server, for looking and for meddling.
-        self.hand = ServerSession(
-            HttpTransport(server.url, clock=SystemClock()), Credentials("admin", PASSWORD), clock=SystemClock()
-        )
+        self.hand = self._session()
+        self.put_instance()
+
+    def _session(self) -> ServerSession:
+        transport = HttpTransport(self.server.url, clock=SystemClock())
+        return ServerSession(transport, Credentials("admin", PASSWORD), clock=SystemClock())
+
+    def start_server_again(self, *, later_s: float = 60.0) -> None:
+        """End the server and start it anew, so that its time of start is another one."""
+        assert self.server.again is not None
+        self.hand.close()
+        self.server = replace(self.server, url=self.server.again(later_s))
+        self.hand = self._session()
         self.put_instance()
 
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:

@@ -122,7 +122,18 @@ def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
         "suspend": False,
         "enabled": True,
         "readOnly": False,
+        "owner": "",
         "defaultPermission": "none",
+        "smb": {
+            "encryptData": False,
+            "accessBasedEnumeration": False,
+            "changeNotifyDisabled": False,
+            "streamsDisabled": False,
+            "continuousAvailability": False,
+            "allowMfsymlink": False,
+        },
+        "retention": {"policy": "lru", "ttl": ""},
+        "cache": {"localSize": "", "readBuffer": ""},
         "nfs": {
             "squash": "root_to_guest",
             "anonymousUID": 65534,
