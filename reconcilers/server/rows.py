@@ -16,6 +16,14 @@ from reconcilers.server.share_options import DEFAULTS, told_options
 Row = TypeVar("Row")
 
 HEALTHY = "healthy"
+#: What a share's row says of its bin of deleted files, by the server's names, and what it means where it says nothing.
+_TRASH: Mapping[str, Any] = {
+    "trash_enabled": False,
+    "trash_retention_days": 0,
+    "trash_max_bytes": 0,
+    "trash_restrict_to_admin": False,
+    "trash_exclude_patterns": [],
+}
 #: The health of a share that is a row in the database but could not be loaded (and of a part never started).
 UNKNOWN = "unknown"
 
@@ -193,6 +201,8 @@ class Share:
     updated_at: str = ""
     #: See `reconcilers.server.share_options`.
     options: Mapping[str, object] = field(default_factory=lambda: DEFAULTS)
+    #: Of its bin of deleted files, by the server's names.
+    trash: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType(dict(_TRASH)))
 
     @property
     def loaded(self) -> bool:
@@ -218,6 +228,7 @@ class Share:
             created_at=_text(row, "created_at"),
             updated_at=_text(row, "updated_at"),
             options=told_options(row),
+            trash=MappingProxyType({name: row.get(name) or absent for name, absent in _TRASH.items()}),
             health=HealthReport.parse(row.get("status")),
         )
 

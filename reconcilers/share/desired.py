@@ -10,6 +10,7 @@ from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
+from reconcilers.api.share_policies import Trash
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
@@ -51,6 +52,8 @@ class DesiredShare:
     #: A user's name; empty: root.
     owner: str = ""
     options: Mapping[str, RowOption] = field(default_factory=dict)
+    #: Of the bin of deleted files, by the server's names; empty: as the server has it.
+    trash: Mapping[str, Any] = field(default_factory=dict)
 
 
 def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
@@ -66,10 +69,21 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
         details=desired_details(share),
         owner=spec.owner,
         options=desired_options(share),
+        trash=_trash(spec.trash) if spec.trash else {},
         metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
         local_store=_local_store(instance.spec.payload.type),
         remote_store=_remote_store(share.path, instance),
     )
+
+
+def _trash(trash: Trash) -> dict[str, Any]:
+    return {
+        "trash_enabled": trash.enabled,
+        "trash_retention_days": trash.retention_days,
+        "trash_max_bytes": parse_bytes(trash.max_size) if trash.max_size else 0,
+        "trash_restrict_to_admin": trash.restrict_to_admin,
+        "trash_exclude_patterns": list(trash.exclude_patterns),
+    }
 
 
 def _metadata_store(path: str, kind: MetadataType) -> StoreDefinition:

@@ -24,6 +24,7 @@ from reconcilers.share.plan import (
     UpdateShare,
 )
 from reconcilers.share.row_options import ROW_FIELDS
+from reconcilers.share.words import in_words
 
 #: The server's names of fields, as the custom resource names them.
 _FIELDS: Mapping[str, str] = {
@@ -31,6 +32,11 @@ _FIELDS: Mapping[str, str] = {
     "default_permission": "defaultPermission",
     "quota_bytes": "quota.size",
     **ROW_FIELDS,
+    "trash_enabled": "trash.enabled",
+    "trash_retention_days": "trash.retentionDays",
+    "trash_max_bytes": "trash.maxSize",
+    "trash_restrict_to_admin": "trash.restrictToAdmin",
+    "trash_exclude_patterns": "trash.excludePatterns",
 }
 
 
@@ -80,8 +86,8 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
     fields: list[str] = []
     for step in steps:
         match step:
-            case UpdateShare(changed):
-                fields += [_FIELDS[name] for name in changed]
+            case UpdateShare(changed, found):
+                fields += [_FIELDS[name] + (f" ({in_words(found[name])})" if name in found else "") for name in changed]
             case EnableShare() | DisableShare():
                 fields.append("enabled")
             case (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconcilers.remote_store import PLACE
@@ -50,9 +50,10 @@ class CreateShare:
 
 @dataclass(frozen=True, slots=True)
 class UpdateShare:
-    """Change fields of the share, named as the server names them."""
+    """Change fields of the share, named as the server names them; `found` is what it had there, to tell people."""
 
     fields: Mapping[str, Any]
+    found: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[S
         steps.append(DisableShare())  # first: whoever takes a share away wants clients out now
     changed = _changed_fields(desired, share)
     if changed:
-        steps.append(UpdateShare(changed))
+        steps.append(UpdateShare(changed, _found(share)))
     if confirm and (hidden := {name: size for name, size in _sizes(desired).items() if name not in changed}):
         steps.append(ConfirmSizes(hidden))
     details = () if observed.details is None else detail_steps(desired.details, observed.details, confirm=confirm)
@@ -181,6 +182,7 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
         "default_permission": desired.default_permission,
         **({"owner": desired.owner} if desired.owner else {}),
         **for_creation(desired.options),
+        **desired.trash,
     }
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
@@ -201,9 +203,20 @@ def _changed_fields(desired: DesiredShare, share: Share) -> dict[str, Any]:
         fields["default_permission"] = desired.default_permission
     if not same_size(desired.quota_bytes, share.quota):
         fields["quota_bytes"] = str(desired.quota_bytes) if desired.quota_bytes else ""
-    return {**fields, **differing(desired.options, share.options)}
+    fields |= differing(desired.options, share.options)
+    return fields | {name: value for name, value in desired.trash.items() if share.trash.get(name) != value}
 
 
 def _sizes(desired: DesiredShare) -> dict[str, Any]:
     quota = {"quota_bytes": str(desired.quota_bytes)} if desired.quota_bytes else {}
     return {**quota, **unseen(desired.options)}
+
+
+def _found(share: Share) -> dict[str, Any]:
+    return {
+        "read_only": share.read_only,
+        "default_permission": share.default_permission,
+        "quota_bytes": share.quota,
+        **share.options,
+        **share.trash,
+    }

@@ -71,6 +71,7 @@ def test_all_conditions_are_there_from_the_first_pass_and_fit_the_api() -> None:
         "Ready",
         "InstanceReady",
         "Synced",
+        "SnapshotPolicyReady",
         "RestartRequired",
     ]
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {3}
@@ -88,6 +89,7 @@ def test_a_time_moves_only_with_its_condition() -> None:
         "InstanceReady": "2030-01-01T00:00:00Z",
         "Synced": "2030-01-02T00:00:00Z",
         "RestartRequired": "2030-01-01T00:00:00Z",
+        "SnapshotPolicyReady": "2030-01-01T00:00:00Z",
     }
 
 
