@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from threading import get_ident
 from typing import Any, Self
 
 from hack.simulation.scheduler import Scheduler, Task, Unwound
@@ -259,20 +260,25 @@ class Thread:
 
 
 class Local:
-    """A `threading.local`: attributes of each task."""
+    """A `threading.local`: attributes of each task; threads that simulate nothing keep theirs, in `others`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        object.__setattr__(self, "_scheduler", scheduler)
-        object.__setattr__(self, "_values", {})
+    def __init__(self, scheduler: Scheduler, others: object) -> None:
+        for name, value in (("scheduler", scheduler), ("others", others), ("thread", get_ident()), ("values", {})):
+            object.__setattr__(self, f"_{name}", value)
 
     def __getattr__(self, name: str) -> Any:
+        if get_ident() != self._thread:
+            return getattr(self._others, name)
         try:
             return self._values[self._scheduler.current, name]
         except KeyError:
             raise AttributeError(name) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._values[self._scheduler.current, name] = value
+        if get_ident() != self._thread:
+            setattr(self._others, name, value)
+        else:
+            self._values[self._scheduler.current, name] = value
 
 
 def is_under_test(depth: int = 2) -> bool:

@@ -161,7 +161,8 @@ def installed(virtual: Virtual) -> Iterator[None]:
         "_shut_down",
         lambda used: used.shutdown(socket.SHUT_RDWR) if isinstance(used, SimulatedSocket) else shut_down(used),
     )
-    replace(connections, "_THREAD", primitives.Local(virtual.scheduler))
+    others = connections._THREAD  # noqa: SLF001 - the same
+    replace(connections, "_THREAD", primitives.Local(virtual.scheduler, others))
     replace(
         urllib3.connection,
         "wait_for_read",
@@ -173,7 +174,7 @@ def installed(virtual: Virtual) -> Iterator[None]:
         replace(import_module(reader), "datetime", _DateTime)
     for init in _made_with_locks():
         cells = dict(zip(init.__code__.co_freevars, init.__closure__ or (), strict=True))
-        replace(cells["_dflt_lock"], "cell_contents", virtual.lock)
+        replace(cells["_dflt_lock"], "cell_contents", here(virtual.lock, threading.Lock))
     try:
         yield
     finally:

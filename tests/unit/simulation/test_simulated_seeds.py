@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from hack.simulation.__main__ import tell
 from hack.simulation.faults import CALM
 from hack.simulation.run import Outcome, run
 from hack.simulation.world import Violation
+from informers.connections import asked_before_sending
+from reconcilers.share.listings import _Entry
 
 ROOT = Path(__file__).parents[3]
 #: Of two scripts, so that their undisturbed ends are worked out once.
@@ -26,8 +31,28 @@ def test_every_invariant_holds_whatever_goes_wrong(seed: int) -> None:
     assert not outcome.violations, "\n".join([*outcome.plan.words(), *outcome.trace])
 
 
-def test_a_seed_replays_exactly_in_another_process() -> None:
-    outcome = run(SEEDS[0])
+@contextlib.contextmanager
+def another_operator() -> Iterator[None]:
+    """While inside, a thread of this process uses what the operator keeps by thread, and its locks."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.001):
+            with asked_before_sending(lambda: None), _Entry().lock:
+                pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_seed_replays_exactly_in_another_process_whatever_else_this_one_does() -> None:
+    with another_operator():
+        outcome = run(SEEDS[0])
     replay = subprocess.run(
         [sys.executable, "-m", "hack.simulation", "--seed", str(SEEDS[0]), "--lines", "1"],
         cwd=ROOT,
