@@ -21,7 +21,7 @@ from reconcilers.share.detail_calls import UnknownHolder, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
-from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
+from reconcilers.share.status import Findings, ShareFacts, in_sync, lacks_durability, out_of_sync, settled
 from reconcilers.share.usage import Usage
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
@@ -86,12 +86,12 @@ class Convergence:
                 subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
             )
         steps = plan(desired, observed, confirm=not calm)
-        share, unknown = observed.share, list[str]()
+        share, unknown, fresh = observed.share, list[str](), None
         if steps or share is None:
             share, steps, unknown = self._execute(steps, instance, session, path)
             # The list may be older than somebody's change: what the pass itself has read now is set right as well.
             # What hangs on a share that was just made may be left from an earlier one of its path.
-            fresh = read_details(desired.details, path=path, server=session) if observed.share is None else None
+            fresh = read_details(desired.details, share, session) if observed.share is None else None
             if late := plan(desired, Observed(share, details=fresh), confirm=False):
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
@@ -104,9 +104,11 @@ class Convergence:
         self._unloaded_since.pop(key, None)
         if unknown:
             return _unknown_holders(subject.share, facts, unknown)
-        if observed.details is not None or observed.share is None:
+        details = observed.details or fresh
+        if details is not None:
             self._looks.done(key)
-        return in_sync(share, facts, cache_lost=instance.status.cache_lost)
+        in_memory = lacks_durability(subject.share) if details is None else details.in_memory
+        return in_sync(share, facts, cache_lost=instance.status.cache_lost, nothing_durable=in_memory)
 
     def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
         now = self._clock.monotonic()
@@ -143,7 +145,7 @@ class Convergence:
                 local_store=session.local_store(desired.local_store.name),
                 remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
             )
-        details = read_details(desired.details, path=desired.path, server=session) if look_deep else None
+        details = read_details(desired.details, share, session) if look_deep else None
         return Observed(share=share, details=details)
 
     def _execute(

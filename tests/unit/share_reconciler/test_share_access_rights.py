@@ -115,7 +115,7 @@ def test_at_rest_a_share_costs_no_calls_of_its_own_but_once_in_a_deep_poll(accou
 
     own = [call.path for call in accounts.calls if call.path.startswith("/api/v1/shares/")]
     assert {call.method for call in accounts.calls} == {"GET"}
-    assert len(own) == 2 * 3
+    assert len(own) == 2 * 4
 
 
 def test_after_a_start_of_the_operator_the_deep_looks_are_spread(world: ShareWorld) -> None:

@@ -32,7 +32,9 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
     assert (status["shareID"], status["adopted"]) == (share.id, False)
     assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
     assert status["mount"] == "mount -t nfs -o vers=4.1,port=2049,proto=tcp 192.0.2.9:/a/b /mnt"
-    assert [world.condition(key, kind)[0] for kind in ("Ready", "InstanceReady", "Synced")] == ["True"] * 3
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
+        ("Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"), "True"
+    )
     assert world.recorder.reasons() == ["Created"]
 
 
@@ -103,7 +105,8 @@ def test_a_changed_specification_reaches_the_server(world: ShareWorld) -> None:
     assert world.hand.share_nfs_config("/export").squash == "all_to_guest"
     assert world.status(key)["observedGeneration"] == 2
     assert world.recorder.events[-1].reason == "Updated"
-    assert world.recorder.events[-1].note == "changed on the server: readOnly, quota.size, nfs.squash (root_to_guest)"
+    told = "changed on the server: readOnly (false), quota.size (10.00GiB), nfs.squash (root_to_guest)"
+    assert world.recorder.events[-1].note == told
 
 
 def test_a_quota_that_the_servers_rounding_hides_is_sent_all_the_same(world: ShareWorld) -> None:
