@@ -17,7 +17,7 @@ from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
 from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
-from reconcilers.share.detail_calls import UnknownHolder, read_details
+from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
@@ -72,7 +72,7 @@ class Convergence:
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
-        look_deep = not calm or self._looks.begin(key, instance.key)
+        look_deep = not calm or self._looks.begin(key, instance.key, calls=calls_of_look(desired.details))
         observed = self._observe(instance, session, desired, look_deep=look_deep)
         mismatch = None
         if observed.share is None:

@@ -10,8 +10,6 @@ from informers.resource import ObjectKey
 
 #: Calls per second that a server gets at most from the looks at all of its shares (decisions C1).
 MAX_CALLS_PER_S = 10.0
-#: Calls that one look takes at most.
-CALLS_PER_LOOK = 4
 
 
 class DeepLooks:
@@ -32,8 +30,8 @@ class DeepLooks:
         #: By instance, from when on its server may be asked again.
         self._free_at: dict[ObjectKey, float] = {}
 
-    def begin(self, share: ObjectKey, instance: ObjectKey) -> bool:
-        """Whether to look now; if so, the turn at the server of `instance` is taken."""
+    def begin(self, share: ObjectKey, instance: ObjectKey, *, calls: int) -> bool:
+        """Whether to look now, which takes so many calls; if so, the turn at the server of `instance` is taken."""
         with self._lock:
             now = self._clock.monotonic()
             if now < self._due(share, now):
@@ -42,7 +40,7 @@ class DeepLooks:
                 self._in_turn.discard(share)
                 return True
             turn = max(now, self._free_at.get(instance, now))
-            self._free_at[instance] = turn + CALLS_PER_LOOK / MAX_CALLS_PER_S
+            self._free_at[instance] = turn + calls / MAX_CALLS_PER_S
             if turn > now:
                 self._due_at[share] = turn
                 self._in_turn.add(share)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from typing import Any
+
+import pytest
 
 from informers.resource import ObjectKey
 from informers.result import RequeueAfter
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S
-from reconcilers.share.deep_looks import CALLS_PER_LOOK, MAX_CALLS_PER_S, DeepLooks
+from reconcilers.share.deep_looks import MAX_CALLS_PER_S, DeepLooks
+from reconcilers.share.desired import desired_share
+from reconcilers.share.detail_calls import calls_of_look
 from tests.support.clock import FakeClock
 from tests.support.share_world import INSTANCE, POLL_S, ShareWorld
 
 SHARES = 12
+CALLS_PER_LOOK = 4
 EVERYTHING = {
     "permissions": [{"group": "users", "level": "read"}],
     "quotas": [{"scope": "user", "id": 1000, "hardSize": "1Gi"}],
     "nfs": {"allowedClients": ["192.0.2.0/24"], "squash": "none"},
+    "snapshotPolicy": {"interval": "24h"},
 }
 
 
@@ -64,17 +73,22 @@ def test_after_a_restart_the_shares_cost_one_list_and_no_call_of_their_own(world
     assert [f"{call.method} {call.path}" for call in world.calls] == ["GET /api/v1/shares"]
 
 
-def test_a_deep_look_takes_no_more_calls_than_its_rate_counts_with(world: ShareWorld) -> None:
-    key = world.put_share(**EVERYTHING)
+@pytest.mark.parametrize("spec", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_a_deep_look_takes_as_many_calls_as_its_rate_counts_with(world: ShareWorld, spec: dict[str, Any]) -> None:
+    key = world.put_share(**spec)
     world.settle(key)
     world.calls.clear()
 
     world.clock.advance(DEEP_POLL_INTERVAL_S)
     world.reconciler.reconcile(key)
 
+    view, instance = world.objects.shares.get(key), world.objects.instances.get(INSTANCE)
+    assert view is not None
+    assert instance is not None
+    desired = desired_share(DittoFSShare.from_view(view), DittoFS.from_view(instance))
     calls = [call for call in world.calls if call.path not in ("/api/v1/shares", "/api/v1/auth/refresh")]
     assert {call.method for call in calls} == {"GET"}
-    assert 3 <= len(calls) <= CALLS_PER_LOOK
+    assert len(calls) == calls_of_look(desired.details)
 
 
 def looks_by_second(shares: int, *, interval_s: float, for_s: int) -> tuple[Counter[int], Counter[ObjectKey]]:
@@ -88,7 +102,7 @@ def looks_by_second(shares: int, *, interval_s: float, for_s: int) -> tuple[Coun
     while (at := due[0][0]) < start + for_s:
         number = heapq.heappop(due)[1]
         clock.advance(max(0.0, at - clock.monotonic()))
-        if looks.begin(keys[number], INSTANCE):
+        if looks.begin(keys[number], INSTANCE, calls=CALLS_PER_LOOK):
             seconds[int(clock.monotonic() - start)] += 1
             times[keys[number]] += 1
             looks.done(keys[number])
