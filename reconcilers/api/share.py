@@ -78,7 +78,7 @@ class DittoFSShareSpec(ApiModel):
             pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
             description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
             f"Absent: a slash and the object's name. At most {MAX_PATH} characters, the server's file handles hold no "
-            "more. Fixed.",
+            "more. SMB clients can ask for lower case without a slash inside only, such as /export. Fixed.",
         ),
     ] = None
     suspend: Annotated[

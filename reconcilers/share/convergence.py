@@ -17,7 +17,7 @@ from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
 from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
-from reconcilers.share.detail_calls import UnknownHolder, read_details
+from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.owner import UNKNOWN_ACCOUNT, owner_trouble
@@ -32,6 +32,8 @@ DEEP_POLL_INTERVAL_S = 300.0
 #: The server tells a share's health from a memory of 5 s: one that was asked for in the middle of its creation by any
 #: caller counts as not loaded for that long (tried against v0.29.0).
 LOADING_PATIENCE_S = 6.0
+#: Between two looks, in seconds: what is due just now must not make a loop.
+_SHORTEST_S = 0.05
 LOADING = "Loading"
 NOT_LOADED = "ShareNotLoaded"
 
@@ -55,7 +57,7 @@ class Convergence:
         objects: ObjectReader,
         clock: Clock,
         deep_poll_interval_s: float,
-        look_every_s: float,
+        restart_look_age_s: float,
     ) -> None:
         self._recorder = recorder
         self._listings = listings
@@ -63,7 +65,7 @@ class Convergence:
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._usage = Usage(clock=clock)
-        self._restarts = RestartWatch(clock=clock, max_age_s=look_every_s)
+        self._restarts = RestartWatch(clock=clock, max_age_s=restart_look_age_s)
         self._unloaded_since: dict[ObjectKey, float] = {}
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
@@ -74,7 +76,8 @@ class Convergence:
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
-        observed = self._observe(instance, session, desired, look_deep=not calm or self._looks.is_due(key))
+        look_deep = not calm or self._looks.begin(key, instance.key, calls=calls_of_look(desired.details))
+        observed = self._observe(instance, session, desired, look_deep=look_deep)
         asked = bool(desired.owner) and not (calm and observed.share is not None)
         user = session.user(desired.owner) if asked else None
         if observed.share is None and (obstacle := _obstacle(subject.share, desired, observed, user)):
@@ -97,7 +100,7 @@ class Convergence:
         facts = replace(self._facts(subject.share, instance, session, share), in_force=in_force)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
-            self._listings.invalidate(instance.key)
+            self._listings.doubt(instance.key, path)
             return replace(self._not_loaded(subject.share, facts, share), restart=restart)
         self._unloaded_since.pop(key, None)
         trouble = _unknown_holders(subject.share, facts, unknown) if unknown else None
@@ -127,10 +130,15 @@ class Convergence:
         message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
         return out_of_sync(share, facts, reason=NOT_LOADED, message=message)
 
-    def distrust(self, instance: ObjectKey) -> None:
-        """What the server of `instance` listed may not hold any more."""
-        self._listings.invalidate(instance)
+    def distrust(self, share: DittoFSShare) -> None:
+        """What its server listed of `share` may not hold any more."""
+        instance = ObjectKey(share.metadata.namespace, share.spec.instance_ref.name)
+        self._listings.doubt(instance, share.path)
         self._restarts.distrust(instance)
+
+    def next_look_in_s(self, share: ObjectKey, instance: ObjectKey) -> float:
+        """How long a share that is in sync can be left alone, in seconds."""
+        return max(_SHORTEST_S, min(self._listings.expires_in_s(instance), self._looks.due_in_s(share)))
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
@@ -141,7 +149,7 @@ class Convergence:
     def _observe(
         self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool
     ) -> Observed:
-        share = self._listings.get(instance.key, session).get(desired.path)
+        share = self._listings.share(instance.key, session, desired.path)
         if share is None:
             return Observed(
                 share=None,
@@ -170,7 +178,7 @@ class Convergence:
         share = session.share(path)
         if share is None:
             raise ServerUnreachable(f'the share "{path}" is gone again right after it was written')
-        self._listings.record(instance.key, share)
+        self._listings.record(instance.key, path, share)
         return share
 
     def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:

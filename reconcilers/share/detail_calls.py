@@ -28,6 +28,11 @@ class UnknownHolder(Exception):
     """The server knows no such user or group, so that a permission can't be given."""
 
 
+def calls_of_look(desired: DesiredDetails) -> int:
+    """How many calls `read_details` takes of a share that has what is desired."""
+    return 4 + bool(desired.clients) + (desired.snapshots is not None)
+
+
 def read_details(desired: DesiredDetails, share: Share, server: ServerClient) -> ObservedDetails:
     """What the server has of `share`. Raises a `ServerError`.
 

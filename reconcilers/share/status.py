@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +58,8 @@ class Findings:
     nothing_durable: bool = False
     #: Whether values wait for the server's next start; None: as it was told before.
     restart: Condition | None = None
+    #: What the condition Ready says of a share that is served, where there is more to say.
+    remark: Condition | None = None
 
 
 NOTHING_DURABLE = "NothingDurable"
@@ -82,6 +84,13 @@ def in_sync(
         synced = true(ShareCondition.SYNCED, "FieldsWithoutEffect", f"{synced.message}; it does nothing about {vain}")
     phase, obstacle = _use(share, cache_lost=cache_lost)
     return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, nothing_durable)
+
+
+def remarked(findings: Findings, remark: Condition) -> Findings:
+    """`findings` of a share that nothing stands in the way of, but for what `remark`, a condition Ready, says."""
+    if remark.holds:
+        return replace(findings, remark=remark)
+    return replace(findings, phase=SharePhase.DEGRADED, obstacle=remark)
 
 
 def _use(share: Share, *, cache_lost: bool) -> tuple[SharePhase, Condition | None]:
@@ -169,6 +178,8 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     """The status of `share` after a pass that found `findings`."""
     parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
+    if ready.holds and findings.remark is not None:
+        ready = findings.remark
     restart = findings.restart or _as_told(share, ShareCondition.RESTART_REQUIRED)
     if restart is None:
         restart = unknown(ShareCondition.RESTART_REQUIRED, findings.synced.reason, findings.synced.message)

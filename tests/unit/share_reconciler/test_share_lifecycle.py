@@ -16,7 +16,7 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
 
     result = world.settle(key)
 
-    assert result == RequeueAfter(POLL_S / 2)
+    assert result == RequeueAfter(POLL_S)
     share = world.hand.share("/a/b")
     assert share is not None
     assert (share.enabled, share.quota, share.default_permission) == (True, "10.00GiB", "read-write")
@@ -57,8 +57,8 @@ def test_a_share_costs_two_writes_and_none_at_rest(world: ShareWorld) -> None:
     assert world.objects.writes == ["json patch", "apply status"]
 
     for _ in range(50):
-        world.clock.advance(POLL_S / 2)
-        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S / 2)
+        world.clock.advance(POLL_S)
+        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S)
 
     assert world.objects.writes == ["json patch", "apply status"]
     assert world.recorder.reasons() == ["Created"]
@@ -135,7 +135,7 @@ def test_drift_is_repaired_within_one_poll_interval(world: ShareWorld) -> None:
     world.hand.update_share("/export", fields={"read_only": True, "quota_bytes": ""})
     world.hand.disable_share("/export")
     for _ in range(2):
-        world.clock.advance(POLL_S / 2)
+        world.clock.advance(POLL_S)
         world.reconciler.reconcile(key)
 
     share = world.hand.share("/export")
@@ -196,7 +196,7 @@ def test_one_list_call_serves_all_shares_of_an_instance(world: ShareWorld) -> No
         world.settle(key)
     world.calls.clear()
 
-    world.clock.advance(POLL_S / 2)
+    world.clock.advance(POLL_S)
     for key in keys:
         world.reconciler.reconcile(key)
 

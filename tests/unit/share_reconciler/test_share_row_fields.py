@@ -89,7 +89,7 @@ def test_options_that_somebody_changes_are_set_right_within_a_poll_and_named(wor
         },
     )
 
-    world.clock.advance(POLL_S / 2)
+    world.clock.advance(POLL_S)
     world.reconciler.reconcile(key)
 
     assert row(world).options == TOLD
@@ -208,9 +208,9 @@ def test_while_something_waits_the_server_is_asked_for_its_start_once_a_look_for
     world.calls.clear()
 
     for _ in range(4):
-        world.clock.advance(POLL_S / 2)
+        world.clock.advance(POLL_S)
         for key in keys:
-            assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S / 2)
+            assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S)
 
     assert sum(call.path == "/health" for call in world.calls) == 4
 
