@@ -22,7 +22,7 @@ from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, i
 from reconcilers.backup.plan import Obstacle, instance_obstacle, planned
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
 from reconcilers.server.credentials import CredentialsMissing
-from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
+from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
 from reconcilers.share.caches import BY_INSTANCE as SHARES_BY_INSTANCE
 
@@ -36,7 +36,7 @@ SOONEST_LOOK_S, LATEST_LOOK_S = 0.5, 15.0
 QUEUE_LOOK_S = 60.0
 
 #: Obstacles that come with time, and concern nobody before.
-_USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable"})
+_USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable", "ServerBusy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +146,11 @@ class BackupRun:
             looks = snapshots.advance(session, backup.metadata.uid, facts.artifacts, record)
         except CredentialsMissing as error:
             return self._hindered(subject, "CredentialsMissing", str(error))
-        except ServerUnreachable as error:
-            return self._hindered(subject, "ServerUnreachable", str(error))
-        except ServerRefused as error:
-            if reaction(error.status) is Reaction.REPORT and not isinstance(error, LoginRefused):
-                return self._fail(subject, facts, "Refused", str(error))
-            reason = "LoginRefused" if isinstance(error, LoginRefused) else "ServerFailed"
-            return self._hindered(subject, reason, str(error))
+        except ServerError as error:
+            what = treatment(error)
+            if what.reaction is Reaction.REPORT:
+                return self._fail(subject, facts, what.reason, str(error))
+            return self._hindered(subject, what.reason, str(error))
         return self._settle(subject, looks, replace(facts, artifacts=tuple(look.artifact for look in looks)))
 
     def _settle(self, subject: Subject, looks: tuple[Look, ...], facts: status.BackupFacts) -> Result:

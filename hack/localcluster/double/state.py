@@ -61,6 +61,7 @@ class State:
             "netgroups": {},
             "quotas": {},
             "snapshots": {},
+            "policies": {},
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()
