@@ -151,10 +151,10 @@ class ShareStores(ApiModel):
     remote: Annotated[
         str, Field(max_length=253, description="Remote block store, in a bucket, of the share's contents; or none.")
     ] = ""
-    metadata_type: Annotated[str, Field(max_length=32, description=f"Type of `metadata`{_OF_ADOPTED}")] = ""
-    metadata_path: Annotated[str, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = ""
-    local_type: Annotated[str, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = ""
-    local_path: Annotated[str, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = ""
+    metadata_type: Annotated[str | None, Field(max_length=32, description=f"Type of `metadata`{_OF_ADOPTED}")] = None
+    metadata_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = None
+    local_type: Annotated[str | None, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = None
+    local_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = None
 
 
 class DittoFSShareStatus(ApiModel):

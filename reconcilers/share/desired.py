@@ -81,8 +81,8 @@ def _on_adopted_stores(wanted: DesiredShare, stores: ShareStores) -> DesiredShar
     metadata, ours = {"path": stores.metadata_path} if stores.metadata_path else {}, wanted.remote_store
     return replace(
         wanted,
-        metadata_store=StoreDefinition(stores.metadata, stores.metadata_type, metadata),
-        local_store=StoreDefinition(stores.local, stores.local_type, local),
+        metadata_store=StoreDefinition(stores.metadata, stores.metadata_type or "", metadata),
+        local_store=StoreDefinition(stores.local, stores.local_type or "", local),
         remote_store=ours if ours is not None and ours.name == stores.remote else None,
         foreign_remote=stores.remote,
     )

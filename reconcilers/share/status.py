@@ -39,7 +39,12 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
-            (stores.metadata_type, stores.metadata_path, stores.local_type, stores.local_path),
+            (
+                stores.metadata_type or "",
+                stores.metadata_path or "",
+                stores.local_type or "",
+                stores.local_path or "",
+            ),
         )
 
     def stores(self) -> dict[str, str]:
