@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconcilers.api.share import DittoFSShare, ShareCondition
@@ -90,11 +90,13 @@ def in_force(
             return memory
         # A row that was changed after the start says less of it than what was left there before.
         kept = {field: value for field, value in memory.values.items() if field in WAITING_ROW_OPTIONS.values()}
-        return InForce(started_at, {**(kept if _after(row.updated_at, started_at) else row_found), **nfs_found})
+        of_row = kept if _after(row.updated_at, started_at) else row_found
+        return InForce(started_at, {**of_row, **nfs_found})
+    untouched = row.updated_at == row.created_at or _before(row.updated_at, started_at)
     if _after(row.created_at, started_at):
         # Made in this run of the server, which makes all shares with its NFS options by default.
-        return InForce(started_at, row_found, known=row.updated_at == row.created_at)
-    return InForce(started_at, {**row_found, **nfs_found}, known=not (_after(row.updated_at, started_at) or nfs_found))
+        return InForce(started_at, row_found, known=untouched)
+    return InForce(started_at, {**row_found, **nfs_found}, known=untouched and not nfs_found)
 
 
 def pending(in_force: InForce, wanted: Mapping[str, str], *, ignored: Container[str] = ()) -> tuple[str, ...]:
@@ -122,12 +124,15 @@ def restart_required(in_force: InForce, fields: tuple[str, ...], *, instance: st
     return false(kind, "InForce", "the running server has all values")
 
 
+# The server tells its start in whole seconds: what was in that second was before or after.
+
+
+def _before(moment: str, start: str) -> bool:
+    return datetime.fromisoformat(moment) < datetime.fromisoformat(start)
+
+
 def _after(moment: str, start: str) -> bool:
-    # Times of rows have nine digits of a second, that of the start has none: it is earlier than it was, if anything.
-    try:
-        return datetime.fromisoformat(moment) >= datetime.fromisoformat(start)
-    except ValueError:
-        return True
+    return datetime.fromisoformat(moment) >= datetime.fromisoformat(start) + timedelta(seconds=1)
 
 
 def _text(value: object) -> str:

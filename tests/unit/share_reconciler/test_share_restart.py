@@ -12,7 +12,9 @@ from reconcilers.server.rows import HealthReport, Share
 from reconcilers.share.restart import InForce, in_force, nfs_values, pending, restart_required, row_values
 
 START, LATER = "2030-01-01T10:00:00Z", "2030-01-01T12:00:00Z"
-BEFORE, AFTER = "2030-01-01T09:59:59.999999999Z", "2030-01-01T10:00:00.000000001Z"
+BEFORE, AFTER = "2030-01-01T09:59:59.999999999Z", "2030-01-01T10:00:01.000000000Z"
+#: The server tells its start in whole seconds.
+UNCLEAR = "2030-01-01T10:00:00.999999999Z"
 AFTER_LATER = "2030-01-01T12:00:05Z"
 ENCRYPTED = {"smb.encryptData": "true"}
 KERBEROS = {"nfs.requireKerberos": "true"}
@@ -62,6 +64,13 @@ def test_a_row_that_was_changed_after_the_start_says_nothing_of_it_and_what_was_
     assert found(InForce(START, ENCRYPTED), row, start=LATER, row_found={}) == InForce(LATER, ENCRYPTED)
 
 
+def test_what_was_changed_in_the_second_of_a_start_was_changed_before_it() -> None:
+    """A server that is started again at once must not keep telling of a start that is to come."""
+    row = replace(OLD, updated_at="2030-01-01T12:00:00.2Z")
+
+    assert found(InForce(START), row, start=LATER, row_found=ENCRYPTED) == InForce(LATER, ENCRYPTED)
+
+
 @pytest.mark.parametrize(
     ("row", "nfs", "known"),
     [
@@ -70,6 +79,14 @@ def test_a_row_that_was_changed_after_the_start_says_nothing_of_it_and_what_was_
         pytest.param(OLD, KERBEROS, False, id="NFS options bear no time"),
         pytest.param(MADE_IN_THIS_RUN, {}, True, id="made in this run, never changed"),
         pytest.param(replace(MADE_IN_THIS_RUN, updated_at=LATER), {}, False, id="made in this run, and changed"),
+        pytest.param(replace(OLD, updated_at=UNCLEAR), {}, False, id="changed in the second of the start"),
+        pytest.param(replace(OLD, created_at=UNCLEAR, updated_at=UNCLEAR), {}, True, id="made in that second"),
+        pytest.param(
+            replace(OLD, created_at=UNCLEAR, updated_at=UNCLEAR),
+            KERBEROS,
+            False,
+            id="made in that second, with NFS options from before the start or after it",
+        ),
     ],
 )
 def test_of_a_share_that_was_met_for_the_first_time_the_times_of_its_row_say_what_is_known(

@@ -168,6 +168,7 @@ def test_nfs_options_that_come_after_the_making_of_a_share_wait_for_a_start(worl
 
 
 def test_an_operator_that_ended_before_it_wrote_the_status_of_a_new_share_tells_no_untruth(world: ShareWorld) -> None:
+    world.start_server_again(later_s=-60.0)
     key = world.put_share(nfs={"requireKerberos": True})
     world.settle(key)
     lost = world.objects.get(DITTOFS_SHARE, key)
