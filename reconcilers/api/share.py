@@ -49,7 +49,7 @@ class InstanceReference(ApiModel):
             min_length=1,
             max_length=MAX_INSTANCE_NAME,
             pattern=DNS_LABEL,
-            description="Name of the DittoFS, in the namespace of the share.",
+            description="Name of the DittoFS, in the namespace of this object.",
         ),
     ]
 
@@ -76,7 +76,7 @@ class DittoFSShareSpec(ApiModel):
             pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
             description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
             f"Absent: a slash and the object's name. At most {MAX_PATH} characters, the server's file handles hold no "
-            "more. Fixed.",
+            "more. SMB clients can ask for lower case without a slash inside only, such as /export. Fixed.",
         ),
     ] = None
     suspend: Annotated[
@@ -140,6 +140,9 @@ class ShareCondition(StrEnum):
     SNAPSHOT_POLICY_READY = "SnapshotPolicyReady"
 
 
+_OF_ADOPTED = ", of an adopted share alone: from it the store is made again when the server loses its database."
+
+
 class ShareStores(ApiModel):
     """The stores of the share, by their names on the server."""
 
@@ -148,6 +151,10 @@ class ShareStores(ApiModel):
     remote: Annotated[
         str, Field(max_length=253, description="Remote block store, in a bucket, of the share's contents; or none.")
     ] = ""
+    metadata_type: Annotated[str | None, Field(max_length=32, description=f"Type of `metadata`{_OF_ADOPTED}")] = None
+    metadata_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = None
+    local_type: Annotated[str | None, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = None
+    local_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = None
 
 
 class DittoFSShareStatus(ApiModel):

@@ -5,6 +5,8 @@ The server is polled, since it can't be watched: one list call per instance serv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from informers.clock import Clock
 from informers.errors import ApiError
 from informers.errors import Conflict as ObjectConflict
@@ -18,6 +20,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
+from reconcilers.conditions import Condition
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import ServerError, treatment
@@ -28,10 +31,12 @@ from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Converg
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion, leaving_share
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
     out_of_sync,
+    remarked,
     suspended,
     wanted_status,
     without_instance,
@@ -158,20 +163,33 @@ class ShareReconciler:
             retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
+            findings = self._remark_on_smb(subject, instance, findings)
             # All shares of an instance look when its list has run out: the first of them gets the next one for all.
             wait_s = self._convergence.next_look_in_s(subject.share.key, instance.key)
             return self._report(subject, findings, RequeueAfter(wait_s))
         if findings.synced.reason == LOADING:
             return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
-        self._warn_once(subject, findings)
+        self._warn_once(subject, findings.synced)
         # However often it failed: what a person mends on the server gives no event.
         result = Backoff(findings.synced.reason, at_most_s=self._poll_interval_s, at_least_s=retry_after_s)
         return self._report(subject, findings, result)
 
+    def _remark_on_smb(self, subject: Subject, instance: DittoFS, findings: Findings) -> Findings:
+        path = subject.share.path
+        namesake = path_winners(self._of_path(subject, path.lower())).get(path.lower())
+        name = str(namesake["metadata"]["name"]) if namesake else None
+        remark = smb_remark(path, instance, namesake=name)
+        if remark is None or findings.obstacle is not None:
+            return findings
+        self._warn_once(subject, remark)
+        return remarked(findings, remark)
+
     def _winner(self, subject: Subject) -> str:
-        value = path_index_value(_instance_key(subject.share), subject.share.path)
-        winners = path_winners([*self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value), subject.view])
+        winners = path_winners([*self._of_path(subject, subject.share.path), subject.view])
         return str(winners[subject.share.path]["metadata"]["name"])
+
+    def _of_path(self, subject: Subject, path: str) -> Iterable[View]:
+        return self._caches.shares.by_index(BY_INSTANCE_AND_PATH, path_index_value(_instance_key(subject.share), path))
 
     def _conflict(self, subject: Subject, winner: str) -> Result:
         message = (
@@ -180,12 +198,11 @@ class ShareReconciler:
         )
         facts = ShareFacts()
         findings = out_of_sync(subject.share, facts, reason="PathConflict", message=message)
-        self._warn_once(subject, findings)
+        self._warn_once(subject, findings.synced)
         return self._report(subject, findings, Terminal("PathConflict"))
 
-    def _warn_once(self, subject: Subject, findings: Findings) -> None:
-        before = next((c for c in subject.share.status.conditions if c.type == ShareCondition.SYNCED), None)
-        now = findings.synced
+    def _warn_once(self, subject: Subject, now: Condition) -> None:
+        before = next((c for c in subject.share.status.conditions if c.type == now.type), None)
         if before is None or (before.reason, before.message) != (now.reason, now.message):
             self._recorder.warning(subject.view, now.reason, now.message)
 

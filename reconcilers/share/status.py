@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    #: Of an adopted share: type and place of its metadata store and of its local one.
+    origin: tuple[str, str, str, str] = ("", "", "", "")
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
@@ -37,7 +39,19 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            (
+                stores.metadata_type or "",
+                stores.metadata_path or "",
+                stores.local_type or "",
+                stores.local_path or "",
+            ),
         )
+
+    def stores(self) -> dict[str, str]:
+        """The part `stores` of the status."""
+        names = {"metadata": self.metadata_store, "local": self.local_store, "remote": self.remote_store}
+        origin = zip(("metadataType", "metadataPath", "localType", "localPath"), self.origin, strict=True)
+        return {**names, **(dict(origin) if self.adopted else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ class Findings:
     obstacle: Condition | None = None
     #: The share's contents are in memory: the server takes no snapshots of it.
     nothing_durable: bool = False
+    #: What the condition Ready says of a share that is served, where there is more to say.
+    remark: Condition | None = None
 
 
 NOTHING_DURABLE = "NothingDurable"
@@ -66,6 +82,13 @@ def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False, nothin
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
     phase, obstacle = _use(share, cache_lost=cache_lost)
     return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, nothing_durable)
+
+
+def remarked(findings: Findings, remark: Condition) -> Findings:
+    """`findings` of a share that nothing stands in the way of, but for what `remark`, a condition Ready, says."""
+    if remark.holds:
+        return replace(findings, remark=remark)
+    return replace(findings, phase=SharePhase.DEGRADED, obstacle=remark)
 
 
 def _use(share: Share, *, cache_lost: bool) -> tuple[SharePhase, Condition | None]:
@@ -156,6 +179,8 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     """The status of `share` after a pass that found `findings`."""
     parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
+    if ready.holds and findings.remark is not None:
+        ready = findings.remark
     facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
@@ -163,7 +188,7 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "phase": findings.phase.value,
         "shareID": facts.share_id,
         "adopted": facts.adopted,
-        "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
+        "stores": facts.stores(),
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
