@@ -5,6 +5,8 @@ The server is polled, since it can't be watched: one list call per instance serv
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from informers.clock import Clock
 from informers.errors import ApiError
 from informers.errors import Conflict as ObjectConflict
@@ -18,6 +20,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
+from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
@@ -26,8 +29,9 @@ from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachab
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Convergence, Subject
 from reconcilers.share.declared import path_winners
-from reconcilers.share.deletion import Deletion, leaving_share
+from reconcilers.share.deletion import Deletion, leaving_share, removes
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.removal import Removal
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
@@ -76,10 +80,12 @@ class ShareReconciler:
         # A list may be as old as one look is from the next, so both are half of what a repair may take.
         self._look_every_s = poll_interval_s / 2
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
+        lists = PurgeLists(client=client, clock=clock)
         self._convergence = Convergence(
             recorder=recorder,
             listings=ShareListings(clock=clock, max_age_s=self._look_every_s),
             objects=client,
+            purge=lists,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
         )
@@ -89,6 +95,7 @@ class ShareReconciler:
             finalizer=self._finalizer,
             recorder=recorder,
             access=self._access,
+            removal=Removal(lists=lists),
             clock=clock,
             report=self._report_deleting,
         )
@@ -127,6 +134,10 @@ class ShareReconciler:
         if instance.spec.suspend:
             message = f'spec.suspend of DittoFS "{instance.metadata.name}" is true'
             return self._report(subject, suspended(share, message=message), Done())
+        if predecessor := self._predecessor(subject):
+            message = f'DittoFSShare "{predecessor}", which has the path {share.path}, is being removed with its files'
+            findings = without_instance(share, SharePhase.PENDING, reason="PathIsBeingRemoved", message=message)
+            return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
         winner = self._winner(subject)
         if winner != share.metadata.name:
             return self._conflict(subject, winner)
@@ -166,6 +177,16 @@ class ShareReconciler:
         # However often it failed: what a person mends on the server gives no event.
         return self._report(subject, findings, Backoff(findings.synced.reason, at_most_s=self._look_every_s))
 
+    def _predecessor(self, subject: Subject) -> str:
+        """The DittoFSShare of this path that is about to go for good; empty when there is none."""
+        value = path_index_value(_instance_key(subject.share), subject.share.path)
+        leaving = (
+            other
+            for other in self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
+            if other["metadata"].get("deletionTimestamp") and self._finalizer.is_on(other)
+        )
+        return next((str(other["metadata"]["name"]) for other in leaving if removes(leaving_share(other))), "")
+
     def _winner(self, subject: Subject) -> str:
         value = path_index_value(_instance_key(subject.share), subject.share.path)
         winners = path_winners([*self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value), subject.view])
@@ -187,8 +208,11 @@ class ShareReconciler:
         if before is None or (before.reason, before.message) != (now.reason, now.message):
             self._recorder.warning(subject.view, now.reason, now.message)
 
-    def _report_deleting(self, view: View, share: DittoFSShare, message: str) -> None:
-        findings = without_instance(share, SharePhase.DELETING, reason="ServerUnreachable", message=message)
+    def _report_deleting(self, view: View, share: DittoFSShare, message: str, metadata_store: str) -> None:
+        reason = "ServerUnreachable" if not metadata_store else "Removing"
+        findings = without_instance(share, SharePhase.DELETING, reason=reason, message=message)
+        if metadata_store:
+            findings = replace(findings, facts=replace(findings.facts, metadata_store=metadata_store))
         self._report(Subject(view, share), findings, Done())
 
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
