@@ -18,6 +18,7 @@ from informers.configuration import ConnectionSettings
 from informers.controller import Controller
 from informers.election import LeaseElector, own_identity
 from informers.events import EventRecorder
+from informers.groups import Grouping
 from informers.informer import SharedInformer
 from informers.lease import ClientLeaseLock
 from informers.leasewatch import LeaseWatch
@@ -45,6 +46,7 @@ from reconcilers.share.caches import (
     ShareCaches,
     changed_share,
     instance_of_share,
+    server_of_share,
     shares_of_instance,
     shares_of_same_path,
 )
@@ -56,6 +58,9 @@ PROGRAM = "dittofs-operator"
 #: How long one reconcile may take: far more than its requests need when all is well, but an API server that swallows
 #: each of them must not keep a worker for the sum of their timeouts.
 RECONCILE_TIMEOUT_S = 300.0
+
+#: Shares of one instance that are worked on at once: one hung server leaves the other workers to the others.
+SHARES_PER_SERVER = 4
 
 #: What a person does when the API server refuses a watch.
 FORBIDDEN_ADVICE = f"{PROGRAM} check prints the roles that are missing"
@@ -194,8 +199,14 @@ class Program:
             credentials=credentials,
             clock=self._clock,
             poll_interval_s=poll_interval_s,
+            deep_poll_interval_s=self._settings.deep_poll_interval,
         )
-        share = self._controller("dittofsshare", share_reconciler, workers=self._settings.share_workers)
+        share = self._controller(
+            "dittofsshare",
+            share_reconciler,
+            workers=self._settings.share_workers,
+            grouping=Grouping(of=server_of_share(shares.store), limit=SHARES_PER_SERVER),
+        )
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
@@ -233,11 +244,14 @@ class Program:
         self.manager.add_informer(informer)
         return informer
 
-    def _controller(self, name: str, reconciler: Reconciler, *, workers: int = 1) -> Controller:
+    def _controller(
+        self, name: str, reconciler: Reconciler, *, workers: int = 1, grouping: Grouping[ObjectKey] | None = None
+    ) -> Controller:
         controller = Controller(
             name=name,
             reconciler=reconciler,
             workers=workers,
+            grouping=grouping,
             timeout_s=RECONCILE_TIMEOUT_S,
             clock=self._clock,
             metrics=self._metrics,

@@ -12,6 +12,7 @@ from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Condi
 from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Column, Definition, Rule, validated
 from reconcilers.api.share_access import NfsOptions, Permissions, Quotas
+from reconcilers.api.share_policies import SnapshotPolicy, Trash
 
 #: The longest path: the server's file handles are `<path>:<uuid>` and hold 64 bytes; a share with a longer one gets its
 #: row and never loads (v0.29.0). What stands in for an absent path, "/" and the object's name, must fit as well.
@@ -82,7 +83,7 @@ class DittoFSShareSpec(ApiModel):
             pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
             description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
             f"Absent: a slash and the object's name. At most {MAX_PATH} characters, the server's file handles hold no "
-            "more. Fixed.",
+            "more. SMB clients can ask for lower case without a slash inside only, such as /export. Fixed.",
         ),
     ] = None
     suspend: Annotated[
@@ -119,6 +120,20 @@ class DittoFSShareSpec(ApiModel):
     permissions: Permissions = ()
     quotas: Quotas = ()
     nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
+    trash: Annotated[
+        Trash | None,
+        Field(
+            description="What becomes of deleted files. Absent: whatever the server does. In a share made for this "
+            "object they are gone at once; a bin that is there stays as it is, since turning it off empties it."
+        ),
+    ] = None
+    snapshot_policy: Annotated[
+        SnapshotPolicy | None,
+        Field(
+            description="When the server takes snapshots of the share by itself. Absent: it takes none, and a policy "
+            "that somebody else made for this share is removed; the snapshots that were taken stay, in any case."
+        ),
+    ] = None
 
 
 class SharePhase(StrEnum):
@@ -139,6 +154,7 @@ class ShareCondition(StrEnum):
     READY = "Ready"
     INSTANCE_READY = "InstanceReady"
     SYNCED = "Synced"
+    SNAPSHOT_POLICY_READY = "SnapshotPolicyReady"
 
 
 class ShareStores(ApiModel):

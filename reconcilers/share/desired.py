@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
+from reconcilers.api.share_policies import Trash
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
@@ -47,6 +48,8 @@ class DesiredShare:
     local_store: StoreDefinition
     #: Without the keys; None: the contents stay on the local store.
     remote_store: StoreDefinition | None = None
+    #: Of the bin of deleted files, by the server's names; empty: as the server has it.
+    trash: Mapping[str, Any] = field(default_factory=dict)
 
 
 def desired_share(share: DittoFSShare, instance: DittoFS, address: str = "") -> DesiredShare:
@@ -61,10 +64,21 @@ def desired_share(share: DittoFSShare, instance: DittoFS, address: str = "") -> 
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
+        trash=_trash(spec.trash) if spec.trash else {},
         metadata_store=_metadata_store(address, instance.spec.metadata.type),
         local_store=_local_store(address, instance.spec.payload.type),
         remote_store=_remote_store(address, instance),
     )
+
+
+def _trash(trash: Trash) -> dict[str, Any]:
+    return {
+        "trash_enabled": trash.enabled,
+        "trash_retention_days": trash.retention_days,
+        "trash_max_bytes": parse_bytes(trash.max_size) if trash.max_size else 0,
+        "trash_restrict_to_admin": trash.restrict_to_admin,
+        "trash_exclude_patterns": list(trash.exclude_patterns),
+    }
 
 
 def _metadata_store(address: str, kind: MetadataType) -> StoreDefinition:

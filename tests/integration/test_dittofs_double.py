@@ -128,6 +128,61 @@ SHARE_DETAILS: tuple[tuple[str, str, Any], ...] = (
 )
 
 
+_POLICY = f"{SHARES}/e/snapshot-policy"
+_PATTERNS = (
+    ["[a"],
+    ["[]a]"],
+    ["[^]"],
+    ["x\\"],
+    ["[a-]"],
+    ["[^^]", "[!a]", "a]", "-", "[[]", "a/b", ""],
+    ["*.tmp"],
+    [],
+    None,
+)
+
+#: What the server does in the share e by itself.
+SHARE_POLICIES: tuple[tuple[str, str, Any], ...] = (
+    *(("PUT", f"{SHARES}/e", {"trash_exclude_patterns": patterns}) for patterns in _PATTERNS),
+    ("PUT", f"{SHARES}/e", {"trash_retention_days": -1}),
+    ("PUT", f"{SHARES}/e", {"trash_max_bytes": -1}),
+    ("PUT", f"{SHARES}/e", {"trash_max_bytes": 1.5}),
+    ("PUT", f"{SHARES}/e", {"trash_max_bytes": 2**60 + 1}),
+    ("PUT", f"{SHARES}/e", {"trash_enabled": True, "trash_retention_days": 7, "trash_restrict_to_admin": True}),
+    ("PUT", f"{SHARES}/e", {"trash_exclude_patterns": ["*.tmp", "~$*"]}),
+    ("GET", f"{SHARES}/e", None),
+    ("PUT", f"{SHARES}/e", {"trash_enabled": False}),
+    ("GET", SHARES, None),
+    ("GET", _POLICY, None),
+    ("DELETE", _POLICY, None),
+    ("GET", f"{SHARES}/none/snapshot-policy", None),
+    ("GET", "/api/v1/snapshot-policies", None),
+    *(
+        ("PUT", _POLICY, body)
+        for body in (
+            {},
+            *(
+                {"interval": i}
+                for i in ("24h", "@daily", " @Daily ", "@monthly", "x", "0s", "-1h", "1.000001h", "90.5s")
+            ),
+            *({"interval": "1h", "ttl": ttl} for ttl in ("36h", "0", "", "x", "-1h")),
+            {"interval": "1h", "keep_last": -1},
+            {"interval": "1h", "name_prefix": "a b"},
+            {"interval": "1h", "name_prefix": "a" * 65},
+            {"interval": "1h", "enabled": False, "nope": 1},
+            {"interval": "@weekly", "keep_last": 3, "ttl": "720h", "name_prefix": "x", "enabled": True},
+        )
+    ),
+    ("GET", _POLICY, None),
+    ("PUT", f"{SHARES}/none/snapshot-policy", {"interval": "1h"}),
+    ("PUT", f"{SHARES}/a%2Fb/snapshot-policy", {"interval": "1h", "keep_last": 7, "name_prefix": "scheduled"}),
+    ("GET", f"{SHARES}/a%2Fb/snapshot-policy", None),
+    ("GET", "/api/v1/snapshot-policies", None),
+    ("DELETE", _POLICY, None),
+    ("GET", _POLICY, None),
+)
+
+
 def _bucket(**values: Any) -> str:
     """Settings of a remote store whose endpoint is the server's own API, which says at once that it has no bucket."""
     endpoint = "http://127.99.1.1:8080"
@@ -306,9 +361,11 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"netgroup": "none"}),
     ("GET", f"{SHARES}/none/adapters/nfs/config", None),
     *SHARE_DETAILS,
+    *SHARE_POLICIES,
     ("DELETE", f"{METADATA}/m", None),
     ("DELETE", f"{LOCAL}/p", None),
     ("DELETE", f"{SHARES}/a%2Fb", None),
+    ("GET", f"{SHARES}/a%2Fb/snapshot-policy", None),
     ("DELETE", f"{SHARES}/a%2Fb", None),
     ("DELETE", f"{METADATA}/mem", None),
     ("DELETE", f"{METADATA}/mem", None),

@@ -37,7 +37,7 @@ POLL_S = 30.0
 
 def failed(reason: str) -> Backoff:
     """What a pass gives for a share that is not in sync: another look within a poll, however often it failed."""
-    return Backoff(reason, at_most_s=POLL_S / 2)
+    return Backoff(reason, at_most_s=POLL_S)
 
 
 @dataclass

@@ -60,6 +60,7 @@ class State:
             "shares": {},
             "netgroups": {},
             "quotas": {},
+            "policies": {},
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()

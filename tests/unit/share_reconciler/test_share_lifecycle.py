@@ -16,7 +16,7 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
 
     result = world.settle(key)
 
-    assert result == RequeueAfter(POLL_S / 2)
+    assert result == RequeueAfter(POLL_S)
     share = world.hand.share("/a/b")
     assert share is not None
     assert (share.enabled, share.quota, share.default_permission) == (True, "10.00GiB", "read-write")
@@ -32,7 +32,9 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
     assert (status["shareID"], status["adopted"]) == (share.id, False)
     assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
     assert status["mount"] == "mount -t nfs -o vers=4.1,port=2049,proto=tcp 192.0.2.9:/a/b /mnt"
-    assert [world.condition(key, kind)[0] for kind in ("Ready", "InstanceReady", "Synced")] == ["True"] * 3
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
+        ("Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"), "True"
+    )
     assert world.recorder.reasons() == ["Created"]
 
 
@@ -54,8 +56,8 @@ def test_a_share_costs_two_writes_and_none_at_rest(world: ShareWorld) -> None:
     assert world.objects.writes == ["json patch", "apply status"]
 
     for _ in range(50):
-        world.clock.advance(POLL_S / 2)
-        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S / 2)
+        world.clock.advance(POLL_S)
+        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S)
 
     assert world.objects.writes == ["json patch", "apply status"]
     assert world.recorder.reasons() == ["Created"]
@@ -103,7 +105,8 @@ def test_a_changed_specification_reaches_the_server(world: ShareWorld) -> None:
     assert world.hand.share_nfs_config("/export").squash == "all_to_guest"
     assert world.status(key)["observedGeneration"] == 2
     assert world.recorder.events[-1].reason == "Updated"
-    assert world.recorder.events[-1].note == "changed on the server: readOnly, quota.size, nfs.squash (root_to_guest)"
+    told = "changed on the server: readOnly (false), quota.size (10.00GiB), nfs.squash (root_to_guest)"
+    assert world.recorder.events[-1].note == told
 
 
 def test_a_quota_that_the_servers_rounding_hides_is_sent_all_the_same(world: ShareWorld) -> None:
@@ -131,7 +134,7 @@ def test_drift_is_repaired_within_one_poll_interval(world: ShareWorld) -> None:
     world.hand.update_share("/export", fields={"read_only": True, "quota_bytes": ""})
     world.hand.disable_share("/export")
     for _ in range(2):
-        world.clock.advance(POLL_S / 2)
+        world.clock.advance(POLL_S)
         world.reconciler.reconcile(key)
 
     share = world.hand.share("/export")
@@ -192,7 +195,7 @@ def test_one_list_call_serves_all_shares_of_an_instance(world: ShareWorld) -> No
         world.settle(key)
     world.calls.clear()
 
-    world.clock.advance(POLL_S / 2)
+    world.clock.advance(POLL_S)
     for key in keys:
         world.reconciler.reconcile(key)
 
