@@ -56,7 +56,7 @@ class InstanceReference(ApiModel):
             min_length=1,
             max_length=MAX_INSTANCE_NAME,
             pattern=DNS_LABEL,
-            description="Name of the DittoFS, in the namespace of the share.",
+            description="Name of the DittoFS, in the namespace of this object.",
         ),
     ]
 
@@ -157,6 +157,9 @@ class ShareCondition(StrEnum):
     SNAPSHOT_POLICY_READY = "SnapshotPolicyReady"
 
 
+_OF_ADOPTED = ", of an adopted share alone: from it the store is made again when the server loses its database."
+
+
 class ShareStores(ApiModel):
     """The stores of the share, by their names on the server."""
 
@@ -165,6 +168,10 @@ class ShareStores(ApiModel):
     remote: Annotated[
         str, Field(max_length=253, description="Remote block store, in a bucket, of the share's contents; or none.")
     ] = ""
+    metadata_type: Annotated[str | None, Field(max_length=32, description=f"Type of `metadata`{_OF_ADOPTED}")] = None
+    metadata_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = None
+    local_type: Annotated[str | None, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = None
+    local_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = None
 
 
 class DittoFSShareStatus(ApiModel):

@@ -180,7 +180,7 @@ class Convergence:
     def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
-        if known.share_id == row.id and known.metadata_store:
+        if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
             used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
             return replace(known, mount=mount, used_bytes=used)
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
@@ -190,7 +190,10 @@ class Convergence:
         remote_name = row.remote_block_store_id if remote is None else remote.name
         # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
         adopted = not names.address_of(metadata_name, share.path)
-        return ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
+        facts = ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
+        if not adopted or metadata is None or local is None:
+            return facts
+        return replace(facts, origin=(metadata.type, metadata.path, local.type, local.path))
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path

@@ -179,7 +179,7 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
     fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission, **desired.trash}
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
-    remote_name = desired.remote_store.name if desired.remote_store else ""
+    remote_name = desired.remote_store.name if desired.remote_store else desired.foreign_remote
     steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields, remote_name))
     if desired.read_only:
         steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.details.squash)]

@@ -23,6 +23,8 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    #: Of an adopted share: type and place of its metadata store and of its local one.
+    origin: tuple[str, str, str, str] = ("", "", "", "")
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
@@ -37,7 +39,19 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            (
+                stores.metadata_type or "",
+                stores.metadata_path or "",
+                stores.local_type or "",
+                stores.local_path or "",
+            ),
         )
+
+    def stores(self) -> dict[str, str]:
+        """The part `stores` of the status."""
+        names = {"metadata": self.metadata_store, "local": self.local_store, "remote": self.remote_store}
+        origin = zip(("metadataType", "metadataPath", "localType", "localPath"), self.origin, strict=True)
+        return {**names, **(dict(origin) if self.adopted else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +188,7 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "phase": findings.phase.value,
         "shareID": facts.share_id,
         "adopted": facts.adopted,
-        "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
+        "stores": facts.stores(),
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),

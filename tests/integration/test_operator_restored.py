@@ -6,6 +6,7 @@ With `--server=real` the server that loses it is the real one.
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,10 @@ def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resour
         permissions=[{"group": "staff", "level": "read"}],
     )
     world.share("closed", enabled=False)
-    for share in ("export", "team"):
+    world.until_phase(DITTOFS_SHARE, "export", "Ready")
+    _make_by_hand(world.server(), "/theirs")
+    world.share("adopted", path="/theirs")
+    for share in ("export", "team", "adopted"):
         world.until_phase(DITTOFS_SHARE, share, "Ready")
     world.until_phase(DITTOFS_SHARE, "closed", "Disabled")
     world.until_phase(DITTOFS, "demo", "Running")
@@ -119,10 +123,17 @@ def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resour
 
     world.until_phase(DITTOFS, "demo", "Running")
     eventually(lambda: _held(world.server()) == before, PATIENCE_S, what=f"all of {before}")
-    for share in ("export", "team"):
+    for share in ("export", "team", "adopted"):
         world.until_phase(DITTOFS_SHARE, share, "Ready")
     url = world.server().url
     assert Server.log_in(url, "alice", "alice-password").token
+
+
+def _make_by_hand(server: Server, name: str) -> None:
+    """A share on a metadata store of its own, of another type than the operator's."""
+    config = json.dumps({"path": "/data/metadata/theirs.db"})
+    server.call("POST", "/store/metadata", {"name": "theirs", "type": "sqlite", "config": config})
+    server.call("POST", "/shares", {"name": name, "metadata_store_id": "theirs", "local_block_store": "op-payload"})
 
 
 def _held(server: Server) -> dict[str, object]:
@@ -154,8 +165,12 @@ def _share(server: Server, name: str) -> dict[str, object]:
     clients = (
         server.call("GET", f"/adapters/nfs/netgroups/{quote(nfs['netgroup'], safe='')}") if nfs["netgroup"] else {}
     )
+    row = server.share(name)
+    metadata = server.call("GET", f"/store/metadata/{row['metadata_store_id']}")
+    local = server.call("GET", f"/store/block/local/{row['local_block_store_id']}")
     return {
-        "row": _without_own(server.share(name)),
+        "row": _without_own(row),
+        "stores": [(store["name"], store["type"], store["config"]) for store in (metadata, local)],
         "nfs": nfs,
         "clients": sorted(member["value"] for member in clients.get("members", ())),
         "permissions": server.call("GET", f"{path}/permissions"),

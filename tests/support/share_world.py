@@ -19,7 +19,8 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
+from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
+from reconcilers.backup.caches import BACKUP_INDEXERS
 from reconcilers.purge import Purge
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
@@ -69,6 +70,7 @@ class Objects:
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
         self.instances = Store(logger=logger)
         self.claims = Store(logger=logger)
+        self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
         self.writes: list[str] = []
         #: By name, the values of Secrets.
         self.secrets: dict[str, dict[str, str]] = {}
@@ -142,6 +144,7 @@ class Objects:
         stores = {
             DITTOFS.kind: self.instances,
             DITTOFS_SHARE.kind: self.shares,
+            DITTOFS_BACKUP.kind: self.backups,
             PERSISTENT_VOLUME_CLAIM.kind: self.claims,
         }
         return stores[kind]

@@ -343,12 +343,47 @@ class TestConflicts:
         world.settle(key)
 
         assert world.status(key)["adopted"] is True
-        assert world.status(key)["stores"] == {"metadata": "mine", "local": "my-blocks", "remote": ""}
+        assert world.status(key)["stores"] == {
+            "metadata": "mine",
+            "metadataType": "memory",
+            "metadataPath": "",
+            "local": "my-blocks",
+            "localType": "memory",
+            "localPath": "",
+            "remote": "",
+        }
         share = world.hand.share("/export")
         assert share is not None
         assert share.read_only
         assert world.hand.metadata_store("op-export") is None
         assert world.recorder.reasons() == ["Adopted", "Updated"]
+
+    @pytest.mark.parametrize("lost", ["the row", "the database"])
+    def test_an_adopted_share_comes_back_on_the_stores_that_its_maker_chose(self, world: ShareWorld, lost: str) -> None:
+        """On others it would be empty."""
+        metadata, local = {"path": "/data/metadata/mine.db"}, {"path": "/data/payload/mine", "max_size": 7 << 30}
+        world.hand.create_metadata_store("mine", store_type="sqlite", config=metadata)
+        world.hand.create_local_store("my-blocks", store_type="fs", config=local)
+        world.hand.create_share("/export", metadata_store="mine", local_store="my-blocks", fields={})
+        key = world.put_share()
+        world.settle(key)
+        gone = ["shares/export", *(("store/metadata/mine", "store/block/local/my-blocks") if lost != "the row" else ())]
+        for path in gone:
+            world.hand._caller.call("DELETE", f"/api/v1/{path}")
+
+        world.clock.advance(POLL_S)
+        world.settle(key)
+
+        share, store = world.hand.share("/export"), world.hand.metadata_store("mine")
+        blocks = world.hand.local_store("my-blocks")
+        assert share is not None
+        assert store is not None
+        assert blocks is not None
+        assert (share.metadata_store_id, share.local_block_store_id) == (store.id, blocks.id)
+        assert (store.type, store.path, blocks.path) == ("sqlite", "/data/metadata/mine.db", "/data/payload/mine")
+        assert world.hand.metadata_store("op-export") is None
+        assert world.status(key)["adopted"] is True
+        assert world.recorder.reasons() == ["Adopted", "Created"]
 
     def test_a_foreign_store_of_our_name_is_not_used(self, world: ShareWorld) -> None:
         world.hand.create_metadata_store("op-export", store_type="memory", config={})
