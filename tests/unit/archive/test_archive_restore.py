@@ -15,7 +15,6 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from dittofs_operator.archive import control_plane_edit
 from dittofs_operator.archive import restore as restoring
 from dittofs_operator.archive.control_plane_edit import Edit
 from dittofs_operator.archive.errors import ArchiveError, Reason
@@ -28,14 +27,6 @@ from tests.support.archived import DESCRIPTION, FRAME, ID, KEY, Server, archive,
 
 UID, PASSWORD = "5e7a", "of this cluster"
 EDIT = Edit(PASSWORD, S3Keys("AKNEW", "new-secret"))
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here outlasts a loss of power, nor has to: the disk is everybody's on this machine."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(restoring, "sync_file_system", lambda folder: None)
-    monkeypatch.setattr(control_plane_edit, "_BCRYPT_COST", 4)
 
 
 @pytest.fixture
