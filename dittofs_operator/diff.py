@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import structlog
-
+from dittofs_operator.listed import Listed
 from dittofs_operator.rehearsal import Change, Rehearsal
 from informers.apply import Applier
 from informers.client import Client
 from informers.clock import Clock
-from informers.errors import NotFound
-from informers.projection import Projection
-from informers.resource import ObjectKey, Resource, View
+from informers.resource import Resource, View
 from informers.result import Backoff, Terminal
-from informers.store import Indexer, Store
+from informers.store import Indexer
 from reconcilers import names
 from reconcilers.api import resources
 from reconcilers.dittofs.caches import DITTOFS_INDEXERS, DittoFSCaches
@@ -51,7 +48,16 @@ def diff(client: Client, *, clock: Clock, namespaces: Iterable[str] = (), operat
 
     Raises the `ClientError` of a question that was not answered.
     """
-    stores = {resource: _Listed(client, resource, tuple(namespaces)) for resource in _WATCHED}
+    stores = {
+        resource: Listed(
+            client,
+            resource,
+            tuple(namespaces),
+            indexers=_INDEXERS.get(resource),
+            selector=names.MANAGED_SELECTOR if resource in _OURS_ONLY else "",
+        )
+        for resource in _WATCHED
+    }
     rehearsal = Rehearsal(client)
     reconciler = DittoFSReconciler(
         caches=DittoFSCaches(
@@ -94,49 +100,6 @@ _WATCHED = (
     resources.POSTGRES_CLUSTER,
     resources.SERVICE_MONITOR,
 )
-
-
-class _Listed:
-    """The objects of one type as one list found them; `absent` when the cluster has no such type."""
-
-    def __init__(self, client: Client, resource: Resource, namespaces: tuple[str, ...]) -> None:
-        metadata_only = resource == resources.SECRET
-        projection = Projection(resource, metadata_only=metadata_only, field_manager=names.FIELD_MANAGER)
-        selector = names.MANAGED_SELECTOR if resource in _OURS_ONLY else ""
-        self._store = Store(indexers=_INDEXERS.get(resource), logger=structlog.get_logger(), name=str(resource))
-        self.absent = False
-        found: list[View] = []
-        for namespace in namespaces or ("",):
-            token = ""
-            while True:
-                try:
-                    page = client.list(
-                        resource,
-                        namespace=namespace,
-                        label_selector=selector,
-                        metadata_only=metadata_only,
-                        continue_token=token,
-                    )
-                except NotFound:
-                    self.absent = True
-                    break
-                found += [projection.view(item) for item in page.items]
-                token = page.continue_token
-                if not token:
-                    break
-        self._store.replace(found, "0")
-
-    def get(self, key: ObjectKey) -> View | None:
-        """The object named `key`, None when there is none."""
-        return self._store.get(key)
-
-    def by_index(self, index: str, value: str) -> Iterable[View]:
-        """The objects that `index` files under `value`."""
-        return self._store.by_index(index, value)
-
-    def names(self) -> tuple[ObjectKey, ...]:
-        """The keys of all objects."""
-        return self._store.keys()
 
 
 class _Silent:

@@ -18,6 +18,7 @@ from informers.configuration import ConnectionSettings
 from informers.controller import Controller
 from informers.election import LeaseElector, own_identity
 from informers.events import EventRecorder
+from informers.groups import Grouping
 from informers.informer import SharedInformer
 from informers.lease import ClientLeaseLock
 from informers.leasewatch import LeaseWatch
@@ -27,6 +28,15 @@ from informers.passes import Reconciler
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.api import resources
+from reconcilers.backup.caches import (
+    BACKUP_INDEXERS,
+    BackupCaches,
+    backups_behind,
+    backups_of_instance,
+    backups_of_share,
+    changed_backup,
+)
+from reconcilers.backup.reconciler import BackupReconciler
 from reconcilers.dittofs.caches import (
     DITTOFS_INDEXERS,
     DittoFSCaches,
@@ -45,6 +55,7 @@ from reconcilers.share.caches import (
     ShareCaches,
     changed_share,
     instance_of_share,
+    server_of_share,
     shares_of_instance,
     shares_of_same_path,
 )
@@ -56,6 +67,9 @@ PROGRAM = "dittofs-operator"
 #: How long one reconcile may take: far more than its requests need when all is well, but an API server that swallows
 #: each of them must not keep a worker for the sum of their timeouts.
 RECONCILE_TIMEOUT_S = 300.0
+
+#: Shares of one instance that are worked on at once: one hung server leaves the other workers to the others.
+SHARES_PER_SERVER = 4
 
 #: What a person does when the API server refuses a watch.
 FORBIDDEN_ADVICE = f"{PROGRAM} check prints the roles that are missing"
@@ -131,6 +145,7 @@ class Program:
     def _wire(self) -> None:
         instances = self._informer(resources.DITTOFS, indexers=DITTOFS_INDEXERS)
         shares = self._informer(resources.DITTOFS_SHARE, indexers=SHARE_INDEXERS)
+        backups = self._informer(resources.DITTOFS_BACKUP, indexers=BACKUP_INDEXERS)
         # Users name Secrets of their own: of all of them, but of each no more than its metadata.
         secrets = self._informer(resources.SECRET, metadata_only=True)
         config_maps, accounts, claims, stateful_sets, services, policies, pods = (
@@ -194,11 +209,31 @@ class Program:
             credentials=credentials,
             clock=self._clock,
             poll_interval_s=poll_interval_s,
+            deep_poll_interval_s=self._settings.deep_poll_interval,
         )
-        share = self._controller("dittofsshare", share_reconciler, workers=self._settings.share_workers)
+        share = self._controller(
+            "dittofsshare",
+            share_reconciler,
+            workers=self._settings.share_workers,
+            grouping=Grouping(of=server_of_share(shares.store), limit=SHARES_PER_SERVER),
+        )
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+
+        backup_reconciler = BackupReconciler(
+            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),
+            client=self._client,
+            recorder=self._events,
+            sessions=self._sessions,
+            credentials=credentials,
+            clock=self._clock,
+        )
+        backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
+        backup.watch(backups, changed_backup)
+        backup.watch(backups, backups_behind(backups.store))
+        backup.watch(instances, backups_of_instance(backups.store))
+        backup.watch(shares, backups_of_share(backups.store))
 
         announcer = self._controller(
             "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)
@@ -233,11 +268,14 @@ class Program:
         self.manager.add_informer(informer)
         return informer
 
-    def _controller(self, name: str, reconciler: Reconciler, *, workers: int = 1) -> Controller:
+    def _controller(
+        self, name: str, reconciler: Reconciler, *, workers: int = 1, grouping: Grouping[ObjectKey] | None = None
+    ) -> Controller:
         controller = Controller(
             name=name,
             reconciler=reconciler,
             workers=workers,
+            grouping=grouping,
             timeout_s=RECONCILE_TIMEOUT_S,
             clock=self._clock,
             metrics=self._metrics,

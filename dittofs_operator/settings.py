@@ -83,11 +83,12 @@ class Settings(BaseSettings):
     lease_duration: Seconds = Field(15.0, description="how long a lease holds without renewal, such as 15s")
     renew_deadline: Seconds = Field(10.0, description="how long the leader tries to renew before it stops its work")
     retry_period: Seconds = Field(2.0, description="pause between two attempts to take or renew the lease")
-    dittofs_workers: int = Field(4, ge=1, le=100, description="DittoFS objects reconciled at the same time")
-    share_workers: int = Field(4, ge=1, le=100, description="DittoFSShare objects reconciled at the same time")
+    dittofs_workers: int = Field(8, ge=1, le=100, description="DittoFS objects reconciled at the same time")
+    share_workers: int = Field(16, ge=1, le=100, description="DittoFSShare objects reconciled at the same time")
+    backup_workers: int = Field(2, ge=1, le=100, description="DittoFSBackup objects reconciled at the same time")
     poll_interval: Seconds = Field(30.0, description="how often each server is compared with its objects")
     deep_poll_interval: Seconds = Field(
-        300.0, description="how often what takes a call for each part (users, groups) is compared"
+        300.0, description="how often what takes calls of its own (users, groups, details of shares) is compared"
     )
     metrics_address: str = Field(":8080", description="address of /metrics; 0 switches it off")
     health_address: str = Field(":8081", description="address of /healthz and /readyz; 0 switches it off")

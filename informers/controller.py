@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from informers.cause import Change
 from informers.clock import Clock
 from informers.event import Added, Event, is_live, states
+from informers.groups import Grouping
 from informers.listwatch import Scope
 from informers.mapper import Mapper
 from informers.metrics import Metrics
@@ -97,8 +98,12 @@ class Controller:
         limiter: Callable[[Clock], RateLimiter] = default_limiter,
         timeout_s: float | None = None,
         sync_timeout_s: float = SYNC_TIMEOUT_S,
+        grouping: Grouping[ObjectKey] | None = None,
     ) -> None:
-        """`workers` passes run at once, each for `timeout_s` at most; `limiter` makes the back-off of each start."""
+        """`workers` passes run at once, each for `timeout_s` at most; `limiter` makes the back-off of each start.
+
+        `grouping` bounds how many of the workers one group of keys gets at once.
+        """
         self.name = name
         self._clock = clock
         self._queue_metrics = metrics.queue(name)
@@ -110,6 +115,7 @@ class Controller:
         self._workers = workers
         self._limiter = limiter
         self._sync_timeout_s = sync_timeout_s
+        self._grouping = grouping
         self._watches: list[_Watch] = []
         self._run: _Run | None = None
         self._changed = threading.Condition()
@@ -193,7 +199,10 @@ class Controller:
 
     def _new_run(self) -> _Run:
         queue: WorkQueue[ObjectKey] = WorkQueue(
-            clock=self._clock, limiter=self._limiter(self._clock), metrics=self._queue_metrics
+            clock=self._clock,
+            limiter=self._limiter(self._clock),
+            metrics=self._queue_metrics,
+            grouping=self._grouping,
         )
         sources = list({id(watch.source): watch.source for watch in self._watches}.values())
         return _Run(queue, OwnWrites(sources, clock=self._clock, metrics=self._metrics, logger=self._logger))

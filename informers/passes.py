@@ -99,9 +99,9 @@ class Passes:
                 # No time at all would be a loop at full speed.
                 self._retry(queue, entry, "requeued")
                 self._metrics.requeued(after=False)
-            case Backoff(reason=reason, at_most_s=at_most_s):
+            case Backoff(reason=reason, at_most_s=at_most_s, at_least_s=at_least_s):
                 self._metrics.failed()
-                delay = self._retry(queue, entry, reason, at_most_s=at_most_s)
+                delay = self._retry(queue, entry, reason, at_most_s=at_most_s, at_least_s=at_least_s)
                 self._logger.warning(
                     "reconcile failed", reason=reason, retry_in_s=round(delay, 3), failures=queue.failures(key)
                 )
@@ -112,7 +112,15 @@ class Passes:
                 raise TypeError(f"reconcile returned {result!r}, which is no Result")
 
     def _retry(
-        self, queue: WorkQueue[ObjectKey], entry: Entry[ObjectKey], reason: str, *, at_most_s: float = math.inf
+        self,
+        queue: WorkQueue[ObjectKey],
+        entry: Entry[ObjectKey],
+        reason: str,
+        *,
+        at_most_s: float = math.inf,
+        at_least_s: float = 0.0,
     ) -> float:
         cause = f"retry {queue.failures(entry.key) + 1}: {reason}"
-        return queue.add_rate_limited(entry.key, cause=cause, priority=entry.priority, at_most_s=at_most_s)
+        return queue.add_rate_limited(
+            entry.key, cause=cause, priority=entry.priority, at_most_s=at_most_s, at_least_s=at_least_s
+        )

@@ -20,10 +20,14 @@ class RequeueAfter:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Failed for `reason`; try again with the key's growing delay, but in `at_most_s` seconds at the latest."""
+    """Failed for `reason`; try again with the key's growing delay, but in `at_most_s` seconds at the latest.
+
+    `at_least_s`: sooner is of no use, by the word of whoever failed; it beats `at_most_s`.
+    """
 
     reason: str
     at_most_s: float = math.inf
+    at_least_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

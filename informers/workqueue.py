@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from informers.cause import Cause, merged
 from informers.clock import Clock
+from informers.groups import Grouping, Groups
 from informers.queue_metrics import QueueObserver
 from informers.ratelimit import RateLimiter, default_limiter
 
@@ -52,9 +53,16 @@ class WorkQueue(Generic[Key]):
     """See the module; all methods may be called from any thread."""
 
     def __init__(
-        self, *, clock: Clock, limiter: RateLimiter | None = None, metrics: QueueObserver | None = None
+        self,
+        *,
+        clock: Clock,
+        limiter: RateLimiter | None = None,
+        metrics: QueueObserver | None = None,
+        grouping: Grouping[Key] | None = None,
     ) -> None:
+        """`grouping` bounds how many keys of one group are in work at once; without it nothing does."""
         self._clock = clock
+        self._groups = Groups(grouping)
         self._limiter = limiter or default_limiter(clock)
         self._metrics = metrics
         self._lock = threading.Lock()
@@ -92,10 +100,18 @@ class WorkQueue(Generic[Key]):
         with self._lock:
             self._add_delayed(key, seconds, cause, priority)
 
-    def add_rate_limited(self, key: Key, *, cause: Cause = "", priority: int = 0, at_most_s: float = math.inf) -> float:
-        """Count a failure of `key`, hand it out after its growing delay or `at_most_s`; gives which (seconds)."""
+    def add_rate_limited(
+        self,
+        key: Key,
+        *,
+        cause: Cause = "",
+        priority: int = 0,
+        at_most_s: float = math.inf,
+        at_least_s: float = 0.0,
+    ) -> float:
+        """Count a failure of `key`, hand it out after its growing delay within the bounds; gives which (seconds)."""
         with self._lock:
-            seconds = min(self._limiter.delay(key), at_most_s)
+            seconds = max(at_least_s, min(self._limiter.delay(key), at_most_s))
             self._add_delayed(key, seconds, cause, priority)
             return seconds
 
@@ -124,7 +140,7 @@ class WorkQueue(Generic[Key]):
                 self._promote()
                 if (entry := self._take()) is not None:
                     return entry
-                if self._closed and not (self._draining and self._processing):
+                if self._closed and not self._groups.any_waiting and not (self._draining and self._processing):
                     return None
                 self._clock.wait(self._ready, self._next_due_in())
 
@@ -136,6 +152,9 @@ class WorkQueue(Generic[Key]):
                 return
             if self._metrics is not None:
                 self._metrics.finished(self._clock.monotonic() - started)
+            if (place := self._groups.end(key, is_void=self._is_void)) is not None:
+                heapq.heappush(self._ready_heap, place)
+                self._ready.notify()
             item = self._items.get(key)
             if item is not None and not item.due:
                 self._offer(key, item)
@@ -239,14 +258,17 @@ class WorkQueue(Generic[Key]):
                 self._make_ready(key, self._items[key], entry[0])
 
     def _take(self) -> Entry[Key] | None:
-        if not self._ready_heap:
+        key = None
+        while self._ready_heap and key is None:
+            place = heapq.heappop(self._ready_heap)
+            key = place[2] if self._groups.begin(place) else None
+            # Never a void entry on top: it would keep a key alive, and pass for one that is ready.
+            while self._ready_heap and self._is_void(self._ready_heap[0]):
+                heapq.heappop(self._ready_heap)
+        if key is None:
             return None
-        key = heapq.heappop(self._ready_heap)[2]
         item = self._items.pop(key)
         self._count(item.priority, -1)
-        # Never a void entry on top: it would keep a key alive, and pass for one that is ready.
-        while self._ready_heap and self._is_void(self._ready_heap[0]):
-            heapq.heappop(self._ready_heap)
         now = self._processing[key] = self._clock.monotonic()
         if self._due_heap:
             # This thread may have been the only one that knew the next due time: let another one look.

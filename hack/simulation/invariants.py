@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hack.simulation.http import HttpRequest
@@ -145,13 +146,20 @@ def _count(value: Any, seen: set[int], depth: int) -> int:
         inner = value.values() if isinstance(value, dict) else value
         own = 0 if isinstance(value, tuple) else len(value)
         return own + sum(_count(entry, seen, depth - 1) for entry in inner)
-    kind = type(value)
-    ours = kind is OneAtATime or any(base.__module__.startswith(_OURS) for base in kind.__mro__)
-    if not ours or kind.__name__ in _NOT_OWN:
+    kind: Any = type(value)
+    if not _is_counted(kind):
         return 0
     seen.add(id(value))
-    names = {
-        *getattr(value, "__dict__", ()),
-        *(slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ())),
-    }
-    return sum(_count(getattr(value, name, None), seen, depth - 1) for name in sorted(names) if isinstance(name, str))
+    names = sorted({*getattr(value, "__dict__", ()), *_slots(kind)})
+    return sum(_count(getattr(value, name, None), seen, depth - 1) for name in names)
+
+
+@cache
+def _is_counted(kind: Any) -> bool:
+    ours = kind is OneAtATime or any(base.__module__.startswith(_OURS) for base in kind.__mro__)
+    return ours and kind.__name__ not in _NOT_OWN
+
+
+@cache
+def _slots(kind: Any) -> tuple[str, ...]:
+    return tuple(slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ()))

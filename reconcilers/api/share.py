@@ -12,6 +12,7 @@ from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Condi
 from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Column, Definition, Rule, validated
 from reconcilers.api.share_access import NfsOptions, Permissions, Quotas
+from reconcilers.api.share_policies import SnapshotPolicy, Trash
 
 #: The longest path: the server's file handles are `<path>:<uuid>` and hold 64 bytes; a share with a longer one gets its
 #: row and never loads (v0.29.0). What stands in for an absent path, "/" and the object's name, must fit as well.
@@ -48,7 +49,7 @@ class InstanceReference(ApiModel):
             min_length=1,
             max_length=MAX_INSTANCE_NAME,
             pattern=DNS_LABEL,
-            description="Name of the DittoFS, in the namespace of the share.",
+            description="Name of the DittoFS, in the namespace of this object.",
         ),
     ]
 
@@ -75,7 +76,7 @@ class DittoFSShareSpec(ApiModel):
             pattern="^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
             description="Name of the share as clients mount it, such as /export; one share of an instance has it. "
             f"Absent: a slash and the object's name. At most {MAX_PATH} characters, the server's file handles hold no "
-            "more. Fixed.",
+            "more. SMB clients can ask for lower case without a slash inside only, such as /export. Fixed.",
         ),
     ] = None
     suspend: Annotated[
@@ -102,6 +103,20 @@ class DittoFSShareSpec(ApiModel):
     permissions: Permissions = ()
     quotas: Quotas = ()
     nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
+    trash: Annotated[
+        Trash | None,
+        Field(
+            description="What becomes of deleted files. Absent: whatever the server does. In a share made for this "
+            "object they are gone at once; a bin that is there stays as it is, since turning it off empties it."
+        ),
+    ] = None
+    snapshot_policy: Annotated[
+        SnapshotPolicy | None,
+        Field(
+            description="When the server takes snapshots of the share by itself. Absent: it takes none, and a policy "
+            "that somebody else made for this share is removed; the snapshots that were taken stay, in any case."
+        ),
+    ] = None
 
 
 class SharePhase(StrEnum):
@@ -122,6 +137,10 @@ class ShareCondition(StrEnum):
     READY = "Ready"
     INSTANCE_READY = "InstanceReady"
     SYNCED = "Synced"
+    SNAPSHOT_POLICY_READY = "SnapshotPolicyReady"
+
+
+_OF_ADOPTED = ", of an adopted share alone: from it the store is made again when the server loses its database."
 
 
 class ShareStores(ApiModel):
@@ -132,6 +151,10 @@ class ShareStores(ApiModel):
     remote: Annotated[
         str, Field(max_length=253, description="Remote block store, in a bucket, of the share's contents; or none.")
     ] = ""
+    metadata_type: Annotated[str | None, Field(max_length=32, description=f"Type of `metadata`{_OF_ADOPTED}")] = None
+    metadata_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = None
+    local_type: Annotated[str | None, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = None
+    local_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = None
 
 
 class DittoFSShareStatus(ApiModel):

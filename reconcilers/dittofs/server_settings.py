@@ -24,7 +24,15 @@ from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem, decode
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
-from reconcilers.server.errors import LoginRefused, Reaction, ServerError, ServerRefused, ServerUnreachable, reaction
+from reconcilers.server.errors import (
+    FAILED,
+    LoginRefused,
+    PasswordChangeRequired,
+    ServerError,
+    ServerRefused,
+    ServerUnreachable,
+    treatment,
+)
 from reconcilers.server.rows import Adapter
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 
@@ -150,7 +158,7 @@ class ServerSettings:
         except ServerUnreachable as error:
             return ServerFacts(ServerState.UNREACHABLE, f"the server does not answer: {error}")
         except ServerRefused as error:
-            health = self._health(visit) if reaction(error.status) is Reaction.BACK_OFF else ""
+            health = self._health(visit) if treatment(error) is FAILED else ""
             return ServerFacts(ServerState.REFUSED, str(error), health=health)
 
     def _health(self, visit: _Visit) -> str:
@@ -168,6 +176,11 @@ class ServerSettings:
             rows = session.adapters()
         except LoginRefused:
             session = self._open_with_another(visit)
+            rows = session.adapters()
+        except PasswordChangeRequired:
+            if not visit.change:
+                raise
+            session = self._confirm_password(visit, session)
             rows = session.adapters()
         else:
             self._remembered[visit.instance.metadata.uid] = visit.credentials
@@ -206,6 +219,16 @@ class ServerSettings:
                 visit.report.server_changes.append(f"{wanted.type} {state}")
             if wanted.enabled:
                 yield wanted.type, row.health.status if row is not None else MISSING
+
+    def _confirm_password(self, visit: _Visit, session: ServerSession) -> ServerSession:
+        """A session that may do all again, after another administrator has set our password anew.
+
+        The server then asks for another one, and takes the same.
+        """
+        session.change_password(visit.credentials.password, visit.credentials.password)
+        visit.report.server_changes.append("admin password confirmed")
+        self._sessions.forget(visit.instance.key)  # what its tokens may do was settled at the login
+        return self._open(visit, visit.credentials)
 
     def _change_password(self, visit: _Visit, session: ServerSession) -> None:
         try:

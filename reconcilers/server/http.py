@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from informers.clock import Clock
-from reconcilers.server.errors import ServerUnreachable, refused
+from reconcilers.server.errors import Failure, ServerUnreachable, refused
 from reconcilers.server.tls import Tls
 
 CONNECT_TIMEOUT_S = 2.0
@@ -133,10 +134,12 @@ class HttpTransport:
                 raise
             response.release_conn()
         except (HTTPError, OSError) as error:
-            raise ServerUnreachable(f"no answer to {name}: {_in_words(error)}") from error
+            failure, words = _told(error)
+            raise ServerUnreachable(f"no answer to {name}: {words}", failure=failure) from error
         if not 200 <= response.status < 300:
             detail = _without_secrets(_detail(response.status, content), body, token)
-            raise refused(response.status, detail, call=name)
+            asked_s = self._retry_after_s(response.headers.get("Retry-After", ""))
+            raise refused(response.status, detail, call=name, retry_after_s=asked_s)
         if not content.strip():
             return None
         try:
@@ -155,21 +158,32 @@ class HttpTransport:
             if len(content) > self._response_limit_bytes:
                 raise ServerUnreachable(f"the answer to {name} is larger than {self._response_limit_bytes} bytes")
             if self._clock.monotonic() > deadline:
-                raise ServerUnreachable(f"the answer to {name} took longer than {total_s:g} s")
+                text = f"the answer to {name} took longer than {total_s:g} s"
+                raise ServerUnreachable(text, failure=Failure.TIMED_OUT)
         return bytes(content)
 
+    def _retry_after_s(self, value: str) -> float:
+        """What the header Retry-After asks for, in seconds or as a date; 0 when it says nothing."""
+        if value.strip().isdecimal():
+            return float(value)
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        return (until - self._clock.now()).total_seconds() if until.tzinfo is not None else 0.0
 
-def _in_words(error: Exception) -> str:
+
+def _told(error: Exception) -> tuple[Failure, str]:
     # Not str(error): it holds object addresses, and a text that changes each time means a status write each time.
     if isinstance(error, SSLError):
-        return f"TLS failed: {_tls_reason(error)}"
+        return Failure.NO_CONNECTION, f"TLS failed: {_tls_reason(error)}"
     if isinstance(error, ReadTimeoutError):
-        return "timed out"
+        return Failure.TIMED_OUT, "timed out"
     if isinstance(error, NewConnectionError):
-        return "connection refused or no route"
+        return Failure.NO_CONNECTION, "connection refused or no route"
     if isinstance(error, ConnectTimeoutError):
-        return "connecting timed out"
-    return "the connection broke off"
+        return Failure.TIMED_OUT, "connecting timed out"
+    return Failure.CUT_OFF, "the connection broke off"
 
 
 def _tls_reason(error: SSLError) -> str:

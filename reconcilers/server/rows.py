@@ -15,6 +15,14 @@ from reconcilers.server.errors import ServerUnreachable
 Row = TypeVar("Row")
 
 HEALTHY = "healthy"
+#: What a share's row says of its bin of deleted files, by the server's names, and what it means where it says nothing.
+_TRASH: Mapping[str, Any] = {
+    "trash_enabled": False,
+    "trash_retention_days": 0,
+    "trash_max_bytes": 0,
+    "trash_restrict_to_admin": False,
+    "trash_exclude_patterns": [],
+}
 #: The health of a share that is a row in the database but could not be loaded (and of a part never started).
 UNKNOWN = "unknown"
 
@@ -186,6 +194,8 @@ class Share:
     #: Empty: its contents stay on the local store.
     remote_block_store_id: str = ""
     used_bytes: int = 0
+    #: Of its bin of deleted files, by the server's names.
+    trash: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType(dict(_TRASH)))
 
     @property
     def loaded(self) -> bool:
@@ -207,6 +217,7 @@ class Share:
             local_block_store_id=_text(row, "local_block_store_id"),
             remote_block_store_id=_text(row, "remote_block_store_id"),
             used_bytes=_number(row, "used_bytes"),
+            trash=MappingProxyType({name: row.get(name) or absent for name, absent in _TRASH.items()}),
             health=HealthReport.parse(row.get("status")),
         )
 

@@ -15,7 +15,7 @@ from informers.gate import WriteGate
 from informers.resource import ObjectKey
 from reconcilers.server.calls import API
 from reconcilers.server.client import ServerClient
-from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, reaction
+from reconcilers.server.errors import LoginRefused, Reaction, ServerError, ServerRefused, repeated, treatment
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.rows import Tokens
 from reconcilers.server.tls import Tls
@@ -106,7 +106,11 @@ class _Address:
 
 
 class _LoggedIn:
-    """Puts the token on each request. Held through a login, its lock makes many callers log in once."""
+    """Puts the token on each request. Held through a login, its lock makes many callers log in once.
+
+    A server that asks to be left alone, or that kept a caller waiting in vain, gets no request for so long: who would
+    send one is told the same at once, so that it doesn't hold one worker after the other.
+    """
 
     def __init__(self, transport: Transport, credentials: Credentials, *, clock: Clock, gate: WriteGate | None) -> None:
         self._transport = transport
@@ -116,6 +120,8 @@ class _LoggedIn:
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
         self._renew_at = 0.0
+        #: Until when the server is spared, and why.
+        self._spared: tuple[float, ServerError] | None = None
 
     def call_openly(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
         """A request that needs no login, and changes nothing."""
@@ -130,14 +136,38 @@ class _LoggedIn:
         try:
             return self._send(method, path, body, token)
         except ServerRefused as error:
-            if reaction(error.status) is not Reaction.LOGIN_AGAIN:
+            if treatment(error).reaction is not Reaction.LOGIN_AGAIN:
                 raise
         return self._send(method, path, body, self._token(spoiled=token))
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> object:
         # A write must have ended before another process may lead and write itself.
         within_s = self._gate.check() if self._gate is not None and method != "GET" else None
-        return self._transport.call(method, path, body, token=token, within_s=within_s)
+        return self._exchange(method, path, body, token=token, within_s=within_s)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        token: str = "",
+        within_s: float | None = None,
+    ) -> object:
+        started = self._clock.monotonic()
+        spared = self._spared
+        if spared is not None and started < spared[0]:
+            raise repeated(spared[1], retry_after_s=spared[0] - started)
+        try:
+            return self._transport.call(method, path, body, token=token, within_s=within_s)
+        except ServerError as error:
+            # A write may be slow by itself, as the stop of an adapter is; a read or a login is not.
+            told = isinstance(error, ServerRefused)
+            if treatment(error).reaction is Reaction.SPARE and (told or method == "GET" or not token):
+                now = self._clock.monotonic()
+                error.retry_after_s = error.retry_after_s or now - started
+                self._spared = now + error.retry_after_s, error
+            raise
 
     def _token(self, *, spoiled: str = "") -> str:
         with self._lock:
@@ -161,7 +191,7 @@ class _LoggedIn:
         if not tokens.refresh:
             return self._log_in()
         try:
-            return Tokens.parse(self._transport.call("POST", f"{API}/auth/refresh", {"refresh_token": tokens.refresh}))
+            return Tokens.parse(self._exchange("POST", f"{API}/auth/refresh", {"refresh_token": tokens.refresh}))
         except ServerRefused:
             return self._log_in()
 
@@ -169,7 +199,7 @@ class _LoggedIn:
         self._tokens = None
         body = {"username": self._credentials.username, "password": self._credentials.password}
         try:
-            return Tokens.parse(self._transport.call("POST", f"{API}/auth/login", body))
+            return Tokens.parse(self._exchange("POST", f"{API}/auth/login", body))
         except ServerRefused as error:
             if error.status in _BAD_LOGIN:
                 raise LoginRefused(error.status, error.detail, call=error.call) from None

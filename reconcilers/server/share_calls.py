@@ -1,4 +1,4 @@
-"""The calls about what hangs on a share: NFS options, clients, permissions, quotas (tried against v0.29.0)."""
+"""The calls about what hangs on a share: options, clients, permissions, quotas, snapshots (tried against v0.29.0)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from reconcilers.server.calls import Caller, path_of, rows_of
 from reconcilers.server.errors import Conflict, NotFound
-from reconcilers.server.share_rows import Netgroup, PermissionRow, QuotaRow, ShareNfsConfig
+from reconcilers.server.share_rows import Netgroup, PermissionRow, QuotaRow, ShareNfsConfig, SnapshotPolicyRow
 
 _NFS_CONFIG = ("adapters", "nfs", "config")
 _NETGROUPS = ("adapters", "nfs", "netgroups")
@@ -89,6 +89,22 @@ class ShareCalls:
         with suppress(NotFound):
             self._caller.call("DELETE", _quota_path(name, scope, identity))
 
+    def snapshot_policy(self, name: str) -> SnapshotPolicyRow | None:
+        """When the server takes snapshots of a share by itself, None when it takes none."""
+        try:
+            return SnapshotPolicyRow.parse(self._caller.call("GET", _policy_path(name)))
+        except NotFound:
+            return None
+
+    def put_snapshot_policy(self, name: str, policy: Mapping[str, Any]) -> None:
+        """Set the whole policy; its clock goes on. Taken for a share in memory as well, of which none is ever made."""
+        self._caller.call("PUT", _policy_path(name), policy)
+
+    def delete_snapshot_policy(self, name: str) -> None:
+        """Take no more snapshots, and remove none any more; nothing when there is no policy."""
+        with suppress(NotFound):
+            self._caller.call("DELETE", _policy_path(name))
+
 
 def _permission_path(share: str, kind: str, holder: str) -> str:
     return path_of("shares", share_segment(share), "permissions", f"{kind}s", holder)
@@ -97,3 +113,7 @@ def _permission_path(share: str, kind: str, holder: str) -> str:
 def _quota_path(share: str, scope: str, identity: int) -> str:
     # The scope default-user needs an id as well, whatever it is: without one the server misses the scope (v0.29.0).
     return path_of("shares", share_segment(share), "quotas", scope, str(identity))
+
+
+def _policy_path(share: str) -> str:
+    return path_of("shares", share_segment(share), "snapshot-policy")

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from reconcilers.api.scalars import parse_duration
+from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import json_object
+
+#: How the server names snapshots of a policy that says nothing about it.
+_NAME_PREFIX = "scheduled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,41 @@ class QuotaRow:
             limit_files=int(row.get("limit_files") or 0),
             soft_files=int(row.get("soft_files") or 0),
             grace_seconds=int(row.get("grace_seconds") or 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPolicyRow:
+    """When the server takes snapshots of a share; `keep_last` 0: all are kept, `ttl_s` 0: for ever."""
+
+    enabled: bool
+    interval_s: float
+    keep_last: int
+    ttl_s: float
+    name_prefix: str
+    #: In the server's words (`24h0m0s`).
+    interval: str = ""
+    ttl: str = ""
+
+    @classmethod
+    def parse(cls, data: object) -> SnapshotPolicyRow:
+        """From a snapshot policy."""
+        row = json_object(data, "snapshot policy")
+        interval, ttl = str(row.get("interval") or ""), str(row.get("ttl") or "")
+        try:
+            interval_s, ttl_s = parse_duration(interval), parse_duration(ttl or "0")
+        except ValueError:
+            raise ServerUnreachable(
+                "the answer is no snapshot policy: is it a DittoFS server of a known version?"
+            ) from None
+        return cls(
+            enabled=bool(row.get("enabled")),
+            interval_s=interval_s,
+            keep_last=int(row.get("keep_last") or 0),
+            ttl_s=ttl_s,
+            name_prefix=str(row.get("name_prefix") or _NAME_PREFIX),
+            interval=interval,
+            ttl=ttl,
         )
 
 

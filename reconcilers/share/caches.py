@@ -37,6 +37,16 @@ def instance_of(share: DittoFSShare, caches: ShareCaches) -> DittoFS | None:
     return None if view is None else DittoFS.from_view(view)
 
 
+def server_of_share(shares: Cache) -> Callable[[ObjectKey], ObjectKey | None]:
+    """Gives the key of the DittoFS whose server the share of a key is on; None when the share is gone."""
+
+    def server(key: ObjectKey) -> ObjectKey | None:
+        view = shares.get(key)
+        return None if view is None else instance_key(view)
+
+    return server
+
+
 def instance_index_value(instance: ObjectKey) -> str:
     """Where BY_INSTANCE files the shares of `instance`."""
     return str(instance)

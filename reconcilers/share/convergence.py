@@ -17,11 +17,11 @@ from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
 from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
-from reconcilers.share.detail_calls import UnknownHolder, read_details
+from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_details
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
-from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled
+from reconcilers.share.status import Findings, ShareFacts, in_sync, lacks_durability, out_of_sync, settled
 from reconcilers.share.usage import Usage
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
@@ -29,6 +29,8 @@ DEEP_POLL_INTERVAL_S = 300.0
 #: The server tells a share's health from a memory of 5 s: one that was asked for in the middle of its creation by any
 #: caller counts as not loaded for that long (tried against v0.29.0).
 LOADING_PATIENCE_S = 6.0
+#: Between two looks, in seconds: what is due just now must not make a loop.
+_SHORTEST_S = 0.05
 LOADING = "Loading"
 NOT_LOADED = "ShareNotLoaded"
 UNKNOWN_ACCOUNT = "UnknownAccount"
@@ -70,7 +72,8 @@ class Convergence:
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
         calm = settled(subject.share)
-        observed = self._observe(instance, session, desired, look_deep=not calm or self._looks.is_due(key))
+        look_deep = not calm or self._looks.begin(key, instance.key, calls=calls_of_look(desired.details))
+        observed = self._observe(instance, session, desired, look_deep=look_deep)
         mismatch = None
         if observed.share is None:
             mismatch = (
@@ -83,12 +86,12 @@ class Convergence:
                 subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
             )
         steps = plan(desired, observed, confirm=not calm)
-        share, unknown = observed.share, list[str]()
+        share, unknown, fresh = observed.share, list[str](), None
         if steps or share is None:
             share, steps, unknown = self._execute(steps, instance, session, path)
             # The list may be older than somebody's change: what the pass itself has read now is set right as well.
             # What hangs on a share that was just made may be left from an earlier one of its path.
-            fresh = read_details(desired.details, path=path, server=session) if observed.share is None else None
+            fresh = read_details(desired.details, share, session) if observed.share is None else None
             if late := plan(desired, Observed(share, details=fresh), confirm=False):
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
@@ -96,14 +99,16 @@ class Convergence:
         facts = self._facts(subject.share, instance, session, share)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
-            self._listings.invalidate(instance.key)
+            self._listings.doubt(instance.key, path)
             return self._not_loaded(subject.share, facts, share)
         self._unloaded_since.pop(key, None)
         if unknown:
             return _unknown_holders(subject.share, facts, unknown)
-        if observed.details is not None or observed.share is None:
+        details = observed.details or fresh
+        if details is not None:
             self._looks.done(key)
-        return in_sync(share, facts, cache_lost=instance.status.cache_lost)
+        in_memory = lacks_durability(subject.share) if details is None else details.in_memory
+        return in_sync(share, facts, cache_lost=instance.status.cache_lost, nothing_durable=in_memory)
 
     def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
         now = self._clock.monotonic()
@@ -115,9 +120,13 @@ class Convergence:
         message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
         return out_of_sync(share, facts, reason=NOT_LOADED, message=message)
 
-    def distrust(self, instance: ObjectKey) -> None:
-        """What the server of `instance` listed may not hold any more."""
-        self._listings.invalidate(instance)
+    def distrust(self, share: DittoFSShare) -> None:
+        """What its server listed of `share` may not hold any more."""
+        self._listings.doubt(ObjectKey(share.metadata.namespace, share.spec.instance_ref.name), share.path)
+
+    def next_look_in_s(self, share: ObjectKey, instance: ObjectKey) -> float:
+        """How long a share that is in sync can be left alone, in seconds."""
+        return max(_SHORTEST_S, min(self._listings.expires_in_s(instance), self._looks.due_in_s(share)))
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
@@ -128,7 +137,7 @@ class Convergence:
     def _observe(
         self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool
     ) -> Observed:
-        share = self._listings.get(instance.key, session).get(desired.path)
+        share = self._listings.share(instance.key, session, desired.path)
         if share is None:
             return Observed(
                 share=None,
@@ -136,7 +145,7 @@ class Convergence:
                 local_store=session.local_store(desired.local_store.name),
                 remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
             )
-        details = read_details(desired.details, path=desired.path, server=session) if look_deep else None
+        details = read_details(desired.details, share, session) if look_deep else None
         return Observed(share=share, details=details)
 
     def _execute(
@@ -157,13 +166,13 @@ class Convergence:
         share = session.share(path)
         if share is None:
             raise ServerUnreachable(f'the share "{path}" is gone again right after it was written')
-        self._listings.record(instance.key, share)
+        self._listings.record(instance.key, path, share)
         return share
 
     def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
-        if known.share_id == row.id and known.metadata_store:
+        if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
             used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
             return replace(known, mount=mount, used_bytes=used)
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
@@ -173,7 +182,10 @@ class Convergence:
         remote_name = row.remote_block_store_id if remote is None else remote.name
         # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
         adopted = metadata_name != names.metadata_store(share.path)
-        return ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
+        facts = ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
+        if not adopted or metadata is None or local is None:
+            return facts
+        return replace(facts, origin=(metadata.type, metadata.path, local.type, local.path))
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from informers.resource import View
+from informers.view import thaw
 
 #: Hexadecimal digits of the hash: enough to tell two lists apart, short enough to read in `kubectl describe`.
 HASH_LENGTH = 16
@@ -30,6 +31,9 @@ class DeclaredShare:
     quota: str
     #: The server's word for whom NFS clients act as; empty: the server's default.
     squash: str
+    #: The blocks as written; empty: none.
+    trash: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    snapshot_policy: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def as_document(self) -> dict[str, Any]:
         """The entry of `shares.yaml`, in the words of the custom resource; what is not set is left out."""
@@ -44,6 +48,10 @@ class DeclaredShare:
             document["quota"] = {"size": self.quota}
         if self.squash:
             document["nfs"] = {"squash": self.squash}
+        if self.trash:
+            document["trash"] = dict(self.trash)
+        if self.snapshot_policy:
+            document["snapshotPolicy"] = dict(self.snapshot_policy)
         return document
 
 
@@ -100,4 +108,6 @@ def _declared(share: View) -> DeclaredShare:
         default_permission=str(spec.get("defaultPermission") or "none"),
         quota=str((spec.get("quota") or {}).get("size") or ""),
         squash=str((spec.get("nfs") or {}).get("squash") or ""),
+        trash=thaw(spec.get("trash") or {}),
+        snapshot_policy=thaw(spec.get("snapshotPolicy") or {}),
     )

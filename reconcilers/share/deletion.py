@@ -87,7 +87,11 @@ class Deletion:
 
     def _disable(self, view: View, share: DittoFSShare, session: ServerSession) -> None:
         row = session.share(share.path)
-        if row is None or not row.enabled or not self._is_ours(share, row, session):
+        if row is None or not self._is_ours(share, row, session):
+            return
+        # Its policy would go on and remove the snapshots of better days, one by one.
+        session.delete_snapshot_policy(share.path)
+        if not row.enabled:
             return
         try:
             session.disable_share(share.path)
@@ -98,7 +102,8 @@ class Deletion:
             )
             self._recorder.warning(view, "LeftBehind", note)
             return
-        note = f'disabled the share "{share.path}" on the server; its files stay for a new DittoFSShare of this path'
+        kept = "its files and snapshots stay for a new DittoFSShare of this path"
+        note = f'disabled the share "{share.path}" on the server; {kept}'
         self._recorder.normal(view, "Deleted", note)
 
     def _is_ours(self, share: DittoFSShare, row: Share, session: ServerSession) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
-from reconcilers.api.share import DittoFSShare
+from reconcilers.api.share import DittoFSShare, ShareStores
+from reconcilers.api.share_policies import Trash
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
@@ -45,14 +46,18 @@ class DesiredShare:
     details: DesiredDetails
     metadata_store: StoreDefinition
     local_store: StoreDefinition
-    #: Without the keys; None: the contents stay on the local store.
+    #: Without the keys; None: the contents stay on the local store, or `foreign_remote` is named.
     remote_store: StoreDefinition | None = None
+    #: Name of the remote store of an adopted share, which somebody else looks after.
+    foreign_remote: str = ""
+    #: Of the bin of deleted files, by the server's names; empty: as the server has it.
+    trash: Mapping[str, Any] = field(default_factory=dict)
 
 
 def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
     """What `share` asks of the server of `instance`."""
     spec = share.spec
-    return DesiredShare(
+    wanted = DesiredShare(
         path=share.path,
         # Without its cache a server reads files as zeros: better nobody reads them (decisions A7).
         enabled=spec.enabled and not instance.status.cache_lost,
@@ -60,10 +65,37 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
+        trash=_trash(spec.trash) if spec.trash else {},
         metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
         local_store=_local_store(instance.spec.payload.type),
         remote_store=_remote_store(share.path, instance),
     )
+    return _on_adopted_stores(wanted, share.status.stores) if share.status.adopted else wanted
+
+
+def _on_adopted_stores(wanted: DesiredShare, stores: ShareStores) -> DesiredShare:
+    """`wanted` on the stores that its maker chose: with others it would be empty."""
+    local: dict[str, Any] = {"path": stores.local_path} if stores.local_path else {}
+    if local and not stores.remote:
+        local["max_size"] = LOCAL_STORE_MAX_BYTES
+    metadata, ours = {"path": stores.metadata_path} if stores.metadata_path else {}, wanted.remote_store
+    return replace(
+        wanted,
+        metadata_store=StoreDefinition(stores.metadata, stores.metadata_type or "", metadata),
+        local_store=StoreDefinition(stores.local, stores.local_type or "", local),
+        remote_store=ours if ours is not None and ours.name == stores.remote else None,
+        foreign_remote=stores.remote,
+    )
+
+
+def _trash(trash: Trash) -> dict[str, Any]:
+    return {
+        "trash_enabled": trash.enabled,
+        "trash_retention_days": trash.retention_days,
+        "trash_max_bytes": parse_bytes(trash.max_size) if trash.max_size else 0,
+        "trash_restrict_to_admin": trash.restrict_to_admin,
+        "trash_exclude_patterns": list(trash.exclude_patterns),
+    }
 
 
 def _metadata_store(path: str, kind: MetadataType) -> StoreDefinition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconcilers.server.client import ServerClient
 from reconcilers.server.errors import NotFound
+from reconcilers.server.rows import Share
 from reconcilers.share.detail_plan import (
     AddClient,
     CreateNetgroup,
@@ -17,14 +18,27 @@ from reconcilers.share.detail_plan import (
     RemoveQuota,
 )
 from reconcilers.share.details import DesiredDetails, Grant, ObservedDetails
+from reconcilers.share.snapshots import SetSnapshotPolicy, SnapshotRule
+
+#: The type of a store whose contents a restart loses.
+MEMORY = "memory"
 
 
 class UnknownHolder(Exception):
     """The server knows no such user or group, so that a permission can't be given."""
 
 
-def read_details(desired: DesiredDetails, *, path: str, server: ServerClient) -> ObservedDetails:
-    """What the server has, in three calls, and one more when there is a list of clients. Raises a `ServerError`."""
+def calls_of_look(desired: DesiredDetails) -> int:
+    """How many calls `read_details` takes of a share that has what is desired."""
+    return 4 + bool(desired.clients) + (desired.snapshots is not None)
+
+
+def read_details(desired: DesiredDetails, share: Share, server: ServerClient) -> ObservedDetails:
+    """What the server has of `share`. Raises a `ServerError`.
+
+    In four calls, one more when there is a list of clients, and one when snapshots are wanted.
+    """
+    path = share.name
     nfs = server.share_nfs_config(path)
     listed = desired.clients or nfs.netgroup == desired.netgroup
     return ObservedDetails(
@@ -32,7 +46,15 @@ def read_details(desired: DesiredDetails, *, path: str, server: ServerClient) ->
         permissions=server.share_permissions(path),
         quotas=server.share_quotas(path),
         netgroup=server.netgroup(desired.netgroup) if listed else None,
+        snapshots=server.snapshot_policy(path),
+        in_memory=desired.snapshots is not None and _is_in_memory(share, server),
     )
+
+
+def _is_in_memory(share: Share, server: ServerClient) -> bool:
+    # An adopted share has whatever store its maker chose.
+    store = server.local_store(share.local_block_store_id)
+    return store is not None and store.type == MEMORY
 
 
 def execute_detail(step: DetailStep, *, path: str, server: ServerClient) -> None:
@@ -40,14 +62,8 @@ def execute_detail(step: DetailStep, *, path: str, server: ServerClient) -> None
     match step:
         case PatchNfsConfig(options):
             server.patch_share_nfs_config(path, options)
-        case CreateNetgroup(name):
-            server.create_netgroup(name)
-        case AddClient(netgroup, client):
-            server.add_netgroup_member(netgroup, kind=client.kind, value=client.value)
-        case RemoveClient(netgroup, member):
-            server.remove_netgroup_member(netgroup, member.id)
-        case DeleteNetgroup(name):
-            server.delete_netgroup(name)
+        case CreateNetgroup() | AddClient() | RemoveClient() | DeleteNetgroup():
+            _change_clients(step, server)
         case PutGrant(grant):
             _give(grant, path, server)
         case RemoveGrant(grant):
@@ -56,6 +72,27 @@ def execute_detail(step: DetailStep, *, path: str, server: ServerClient) -> None
             server.put_share_quota(path, scope=limits.scope, identity=limits.identity, limits=limits.body())
         case RemoveQuota(limits):
             server.delete_share_quota(path, scope=limits.scope, identity=limits.identity)
+        case SetSnapshotPolicy(rule):
+            _set_snapshot_policy(rule, path, server)
+
+
+def _change_clients(step: CreateNetgroup | AddClient | RemoveClient | DeleteNetgroup, server: ServerClient) -> None:
+    match step:
+        case CreateNetgroup(name):
+            server.create_netgroup(name)
+        case AddClient(netgroup, client):
+            server.add_netgroup_member(netgroup, kind=client.kind, value=client.value)
+        case RemoveClient(netgroup, member):
+            server.remove_netgroup_member(netgroup, member.id)
+        case DeleteNetgroup(name):
+            server.delete_netgroup(name)
+
+
+def _set_snapshot_policy(rule: SnapshotRule | None, path: str, server: ServerClient) -> None:
+    if rule is None:
+        server.delete_snapshot_policy(path)
+    else:
+        server.put_snapshot_policy(path, rule.body())
 
 
 def _give(grant: Grant, path: str, server: ServerClient) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from reconcilers.api.share_access import NOBODY
 from reconcilers.server.share_rows import NetgroupMember
 from reconcilers.share.details import Client, DesiredDetails, Grant, ObservedDetails, QuotaLimits
+from reconcilers.share.snapshots import SetSnapshotPolicy, snapshot_step
+from reconcilers.share.words import in_words
 
 #: By the server's name of an NFS option, the field of the specification.
 NFS_FIELDS: Mapping[str, str] = {
@@ -102,6 +104,7 @@ DetailStep = (
     | RemoveGrant
     | PutQuota
     | RemoveQuota
+    | SetSnapshotPolicy
 )
 
 
@@ -110,10 +113,12 @@ def detail_steps(desired: DesiredDetails, observed: ObservedDetails, *, confirm:
 
     With `confirm` a quota whose sizes look the same is sent again.
     """
+    snapshots = snapshot_step(desired.snapshots, observed.snapshots, in_memory=observed.in_memory)
     return (
         *_client_steps(desired, observed),
         *_grant_steps(desired, observed),
         *_quota_steps(desired, observed, confirm=confirm),
+        *(() if snapshots is None else (snapshots,)),
     )
 
 
@@ -187,7 +192,7 @@ def changes(step: DetailStep) -> tuple[str, ...]:
     match step:
         case PatchNfsConfig(options, found):
             return tuple(
-                f"nfs.{NFS_FIELDS[name]} ({_word(found[name])})" if name in NFS_FIELDS else "nfs.allowedClients"
+                f"nfs.{NFS_FIELDS[name]} ({in_words(found[name])})" if name in NFS_FIELDS else "nfs.allowedClients"
                 for name in options
             )
         case AddClient(client=client):
@@ -202,9 +207,7 @@ def changes(step: DetailStep) -> tuple[str, ...]:
             return () if quiet else (f"quotas ({limits.whose})",)
         case RemoveQuota(limits):
             return (f"quotas ({limits.whose}, not declared)",)
+        case SetSnapshotPolicy():
+            return step.changes
         case CreateNetgroup() | DeleteNetgroup():
             return ()
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""What hangs on a share and is read by calls of its own: NFS options, allowed clients, permissions, quotas. Pure."""
+"""What hangs on a share and is read by calls of its own: NFS options, clients, permissions, quotas, snapshots. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from reconcilers import names
 from reconcilers.api.scalars import parse_bytes, parse_duration
 from reconcilers.api.share import DittoFSShare
 from reconcilers.api.share_access import IdentityQuota, NfsOptions, Permission
-from reconcilers.server.share_rows import Netgroup, PermissionRow, QuotaRow, ShareNfsConfig
+from reconcilers.server.share_rows import Netgroup, PermissionRow, QuotaRow, ShareNfsConfig, SnapshotPolicyRow
 from reconcilers.server.sizes import same_size
+from reconcilers.share.snapshots import SnapshotRule, snapshot_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class DesiredDetails:
     clients: tuple[Client, ...] = ()
     grants: tuple[Grant, ...] = ()
     quotas: tuple[QuotaLimits, ...] = ()
+    snapshots: SnapshotRule | None = None
 
     @property
     def squash(self) -> str:
@@ -87,12 +89,17 @@ class DesiredDetails:
 
 @dataclass(frozen=True, slots=True)
 class ObservedDetails:
-    """What the server has of it; `netgroup` is the one that is ours, used or not."""
+    """What the server has of it; `netgroup` is the one that is ours, used or not.
+
+    `in_memory`: the contents are, so that no snapshot can be taken; looked up only where there is to be one.
+    """
 
     nfs: ShareNfsConfig
     permissions: tuple[PermissionRow, ...] = ()
     quotas: tuple[QuotaRow, ...] = ()
     netgroup: Netgroup | None = None
+    snapshots: SnapshotPolicyRow | None = None
+    in_memory: bool = False
 
 
 def desired_details(share: DittoFSShare) -> DesiredDetails:
@@ -104,6 +111,7 @@ def desired_details(share: DittoFSShare) -> DesiredDetails:
         clients=tuple(dict.fromkeys(_client(text) for text in spec.nfs.allowed_clients)),
         grants=tuple(_grant(permission) for permission in spec.permissions),
         quotas=tuple(_limits(quota) for quota in spec.quotas),
+        snapshots=snapshot_rule(spec.snapshot_policy) if spec.snapshot_policy else None,
     )
 
 

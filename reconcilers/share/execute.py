@@ -23,12 +23,18 @@ from reconcilers.share.plan import (
     Step,
     UpdateShare,
 )
+from reconcilers.share.words import in_words
 
 #: The server's names of fields, as the custom resource names them.
 _FIELDS: Mapping[str, str] = {
     "read_only": "readOnly",
     "default_permission": "defaultPermission",
     "quota_bytes": "quota.size",
+    "trash_enabled": "trash.enabled",
+    "trash_retention_days": "trash.retentionDays",
+    "trash_max_bytes": "trash.maxSize",
+    "trash_restrict_to_admin": "trash.restrictToAdmin",
+    "trash_exclude_patterns": "trash.excludePatterns",
 }
 
 
@@ -80,8 +86,8 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
     fields: list[str] = []
     for step in steps:
         match step:
-            case UpdateShare(changed):
-                fields += [_FIELDS[name] for name in changed]
+            case UpdateShare(changed, found):
+                fields += [_FIELDS[name] + (f" ({in_words(found[name])})" if name in found else "") for name in changed]
             case EnableShare() | DisableShare():
                 fields.append("enabled")
             case (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconcilers.remote_store import PLACE
@@ -49,9 +49,10 @@ class CreateShare:
 
 @dataclass(frozen=True, slots=True)
 class UpdateShare:
-    """Change fields of the share, named as the server names them."""
+    """Change fields of the share, named as the server names them; `found` is what it had there, to tell people."""
 
     fields: Mapping[str, Any]
+    found: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[S
         steps.append(DisableShare())  # first: whoever takes a share away wants clients out now
     changed = _changed_fields(desired, share)
     if changed:
-        steps.append(UpdateShare(changed))
+        steps.append(UpdateShare(changed, _found(share)))
     if confirm and desired.quota_bytes and "quota_bytes" not in changed:
         steps.append(ConfirmQuota(desired.quota_bytes))
     details = () if observed.details is None else detail_steps(desired.details, observed.details, confirm=confirm)
@@ -175,10 +176,10 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
         steps.append(EnsureRemoteStore(desired.remote_store, present=observed.remote_store is not None))
     # Writable at first: the server can't open the root directory of a share that is made read-only to anybody, and
     # keeps it read-only for ever (tried against v0.29.0).
-    fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission}
+    fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission, **desired.trash}
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
-    remote_name = desired.remote_store.name if desired.remote_store else ""
+    remote_name = desired.remote_store.name if desired.remote_store else desired.foreign_remote
     steps.append(CreateShare(desired.metadata_store.name, desired.local_store.name, fields, remote_name))
     if desired.read_only:
         steps += [UpdateShare({"read_only": True}), RefreshAccess(desired.details.squash)]
@@ -195,4 +196,13 @@ def _changed_fields(desired: DesiredShare, share: Share) -> dict[str, Any]:
         fields["default_permission"] = desired.default_permission
     if not same_size(desired.quota_bytes, share.quota):
         fields["quota_bytes"] = str(desired.quota_bytes) if desired.quota_bytes else ""
-    return fields
+    return fields | {name: value for name, value in desired.trash.items() if share.trash.get(name) != value}
+
+
+def _found(share: Share) -> dict[str, Any]:
+    return {
+        "read_only": share.read_only,
+        "default_permission": share.default_permission,
+        "quota_bytes": share.quota,
+        **share.trash,
+    }

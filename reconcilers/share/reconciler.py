@@ -5,6 +5,8 @@ The server is polled, since it can't be watched: one list call per instance serv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from informers.clock import Clock
 from informers.errors import ApiError
 from informers.errors import Conflict as ObjectConflict
@@ -18,9 +20,10 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
+from reconcilers.conditions import Condition
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
-from reconcilers.server.errors import LoginRefused, Reaction, ServerRefused, ServerUnreachable, reaction
+from reconcilers.server.errors import ServerError, treatment
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
@@ -28,10 +31,12 @@ from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Converg
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion, leaving_share
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
     out_of_sync,
+    remarked,
     suspended,
     wanted_status,
     without_instance,
@@ -73,12 +78,11 @@ class ShareReconciler:
             failing=frozenset((ShareCondition.READY, ShareCondition.SYNCED)),
             phase=SharePhase.DEGRADED,
         )
-        # A list may be as old as one look is from the next, so both are half of what a repair may take.
-        self._look_every_s = poll_interval_s / 2
+        self._poll_interval_s = poll_interval_s
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
         self._convergence = Convergence(
             recorder=recorder,
-            listings=ShareListings(clock=clock, max_age_s=self._look_every_s),
+            listings=ShareListings(clock=clock, max_age_s=poll_interval_s),
             objects=client,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
@@ -111,7 +115,7 @@ class ShareReconciler:
         if not share.deleting:
             return self._reconcile(Subject(view, share))
         result = self._deletion.step(view, share)
-        self._convergence.distrust(_instance_key(share))  # after: it may have disabled the share
+        self._convergence.distrust(share)  # after: it may have disabled the share
         return result
 
     def _reconcile(self, subject: Subject) -> Result:
@@ -142,7 +146,7 @@ class ShareReconciler:
         return self._synchronize(subject, instance)
 
     def _synchronize(self, subject: Subject, instance: DittoFS) -> Result:
-        known = ShareFacts.of_status(subject.share)
+        known, retry_after_s = ShareFacts.of_status(subject.share), 0.0
         try:
             session = self._access.open(instance)
             findings = self._convergence.step(subject, instance, session)
@@ -150,26 +154,38 @@ class ShareReconciler:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
         except (SecretProblem, ApiError) as error:
             findings = out_of_sync(subject.share, known, reason="BucketKeysMissing", message=str(error))
-        except ServerUnreachable as error:
-            self._convergence.distrust(instance.key)
-            findings = out_of_sync(subject.share, known, reason="ServerUnreachable", message=str(error), certain=False)
-        except ServerRefused as error:
-            self._convergence.distrust(instance.key)
-            # An account that is disabled is refused with 403, a login without a name with 400.
-            reason = "LoginRefused" if isinstance(error, LoginRefused) else _REFUSED[reaction(error.status)]
-            findings = out_of_sync(subject.share, known, reason=reason, message=str(error))
+        except ServerError as error:
+            self._convergence.distrust(subject.share)
+            what, retry_after_s = treatment(error), error.retry_after_s
+            findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
-            return self._report(subject, findings, RequeueAfter(self._look_every_s))
+            findings = self._remark_on_smb(subject, instance, findings)
+            # All shares of an instance look when its list has run out: the first of them gets the next one for all.
+            wait_s = self._convergence.next_look_in_s(subject.share.key, instance.key)
+            return self._report(subject, findings, RequeueAfter(wait_s))
         if findings.synced.reason == LOADING:
             return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
-        self._warn_once(subject, findings)
+        self._warn_once(subject, findings.synced)
         # However often it failed: what a person mends on the server gives no event.
-        return self._report(subject, findings, Backoff(findings.synced.reason, at_most_s=self._look_every_s))
+        result = Backoff(findings.synced.reason, at_most_s=self._poll_interval_s, at_least_s=retry_after_s)
+        return self._report(subject, findings, result)
+
+    def _remark_on_smb(self, subject: Subject, instance: DittoFS, findings: Findings) -> Findings:
+        path = subject.share.path
+        namesake = path_winners(self._of_path(subject, path.lower())).get(path.lower())
+        name = str(namesake["metadata"]["name"]) if namesake else None
+        remark = smb_remark(path, instance, namesake=name)
+        if remark is None or findings.obstacle is not None:
+            return findings
+        self._warn_once(subject, remark)
+        return remarked(findings, remark)
 
     def _winner(self, subject: Subject) -> str:
-        value = path_index_value(_instance_key(subject.share), subject.share.path)
-        winners = path_winners([*self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value), subject.view])
+        winners = path_winners([*self._of_path(subject, subject.share.path), subject.view])
         return str(winners[subject.share.path]["metadata"]["name"])
+
+    def _of_path(self, subject: Subject, path: str) -> Iterable[View]:
+        return self._caches.shares.by_index(BY_INSTANCE_AND_PATH, path_index_value(_instance_key(subject.share), path))
 
     def _conflict(self, subject: Subject, winner: str) -> Result:
         message = (
@@ -178,12 +194,11 @@ class ShareReconciler:
         )
         facts = ShareFacts()
         findings = out_of_sync(subject.share, facts, reason="PathConflict", message=message)
-        self._warn_once(subject, findings)
+        self._warn_once(subject, findings.synced)
         return self._report(subject, findings, Terminal("PathConflict"))
 
-    def _warn_once(self, subject: Subject, findings: Findings) -> None:
-        before = next((c for c in subject.share.status.conditions if c.type == ShareCondition.SYNCED), None)
-        now = findings.synced
+    def _warn_once(self, subject: Subject, now: Condition) -> None:
+        before = next((c for c in subject.share.status.conditions if c.type == now.type), None)
         if before is None or (before.reason, before.message) != (now.reason, now.message):
             self._recorder.warning(subject.view, now.reason, now.message)
 
@@ -199,16 +214,6 @@ class ShareReconciler:
         except ObjectConflict:
             return RequeueAfter(STALE_S)
         return result
-
-
-#: Reasons of the condition Synced for a refusal, by what can be done about it.
-_REFUSED = {
-    Reaction.REPORT: "Refused",
-    Reaction.LOGIN_AGAIN: "LoginRefused",
-    Reaction.TREAT_AS_ABSENT: "ServerChanged",
-    Reaction.READ_AGAIN: "ServerChanged",
-    Reaction.BACK_OFF: "ServerFailed",
-}
 
 
 def _instance_key(share: DittoFSShare) -> ObjectKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    #: Of an adopted share: type and place of its metadata store and of its local one.
+    origin: tuple[str, str, str, str] = ("", "", "", "")
 
     @classmethod
     def of_status(cls, share: DittoFSShare) -> ShareFacts:
@@ -37,7 +39,19 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            (
+                stores.metadata_type or "",
+                stores.metadata_path or "",
+                stores.local_type or "",
+                stores.local_path or "",
+            ),
         )
+
+    def stores(self) -> dict[str, str]:
+        """The part `stores` of the status."""
+        names = {"metadata": self.metadata_store, "local": self.local_store, "remote": self.remote_store}
+        origin = zip(("metadataType", "metadataPath", "localType", "localPath"), self.origin, strict=True)
+        return {**names, **(dict(origin) if self.adopted else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +64,46 @@ class Findings:
     facts: ShareFacts
     #: What stands between a share that is in sync and its clients; None: nothing.
     obstacle: Condition | None = None
+    #: The share's contents are in memory: the server takes no snapshots of it.
+    nothing_durable: bool = False
+    #: What the condition Ready says of a share that is served, where there is more to say.
+    remark: Condition | None = None
 
 
+NOTHING_DURABLE = "NothingDurable"
 INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
 
 
-def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False) -> Findings:
+def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False, nothing_durable: bool = False) -> Findings:
     """The server has what is wanted; whether clients can use it, `share` says.
 
     `cache_lost`: it is kept disabled, since its files would read as zeros.
     """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    phase, obstacle = _use(share, cache_lost=cache_lost)
+    return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, nothing_durable)
+
+
+def remarked(findings: Findings, remark: Condition) -> Findings:
+    """`findings` of a share that nothing stands in the way of, but for what `remark`, a condition Ready, says."""
+    if remark.holds:
+        return replace(findings, remark=remark)
+    return replace(findings, phase=SharePhase.DEGRADED, obstacle=remark)
+
+
+def _use(share: Share, *, cache_lost: bool) -> tuple[SharePhase, Condition | None]:
+    """Whether clients can use a share that is in sync, and what stands between."""
     if cache_lost:
         message = "disabled, since its files would read as zeros: see the condition Degraded of the DittoFS"
-        obstacle = false(ShareCondition.READY, "CacheLost", message)
-        return Findings(SharePhase.DEGRADED, INSTANCE_REACHABLE, synced, facts, obstacle)
+        return SharePhase.DEGRADED, false(ShareCondition.READY, "CacheLost", message)
     if not share.enabled:
-        obstacle = false(ShareCondition.READY, "Disabled", "spec.enabled is false: clients can't use the share")
-        return Findings(SharePhase.DISABLED, INSTANCE_REACHABLE, synced, facts, obstacle)
+        message = "spec.enabled is false: clients can't use the share"
+        return SharePhase.DISABLED, false(ShareCondition.READY, "Disabled", message)
     if share.health.status != HEALTHY:
         words = f"the server reports the share as {share.health.status}"
         message = f"{words}: {share.health.message}" if share.health.message else words
-        obstacle = false(ShareCondition.READY, "ShareUnhealthy", message)
-        return Findings(SharePhase.DEGRADED, INSTANCE_REACHABLE, synced, facts, obstacle)
-    return Findings(SharePhase.READY, INSTANCE_REACHABLE, synced, facts)
+        return SharePhase.DEGRADED, false(ShareCondition.READY, "ShareUnhealthy", message)
+    return SharePhase.READY, None
 
 
 def out_of_sync(share: DittoFSShare, facts: ShareFacts, *, reason: str, message: str, certain: bool = True) -> Findings:
@@ -113,6 +143,28 @@ def suspended(share: DittoFSShare, *, message: str) -> Findings:
     )
 
 
+def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
+    policy, kind = share.spec.snapshot_policy, ShareCondition.SNAPSHOT_POLICY_READY
+    if policy is None:
+        return true(kind, "NotSpecified", "there is no spec.snapshotPolicy")
+    if findings.nothing_durable:
+        message = (
+            "the contents of the share are in the server's memory, of which it takes no snapshots: remove "
+            "spec.snapshotPolicy, or keep the contents on a volume or in a bucket"
+        )
+        return false(kind, NOTHING_DURABLE, message)
+    if findings.synced.holds:
+        kept = f"keeps the newest {policy.keep_last}" if policy.keep_last else "keeps them"
+        age = f" for at most {policy.ttl}" if policy.ttl else ""
+        return true(kind, "Scheduled", f"the server takes a snapshot every {policy.interval} and {kept}{age}")
+    return unknown(kind, findings.synced.reason, "not known to be in force: see the condition Synced")
+
+
+def lacks_durability(share: DittoFSShare) -> bool:
+    """Whether the last pass that looked found that the contents of the share are in memory."""
+    return any(condition.reason == NOTHING_DURABLE for condition in share.status.conditions)
+
+
 def settled(share: DittoFSShare) -> bool:
     """Whether the last pass left the server in sync with this very specification."""
     synced = next((c for c in share.status.conditions if c.type == ShareCondition.SYNCED), None)
@@ -127,6 +179,8 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     """The status of `share` after a pass that found `findings`."""
     parts = (findings.instance_ready, findings.synced, *(() if findings.obstacle is None else (findings.obstacle,)))
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
+    if ready.holds and findings.remark is not None:
+        ready = findings.remark
     facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
@@ -134,12 +188,12 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "phase": findings.phase.value,
         "shareID": facts.share_id,
         "adopted": facts.adopted,
-        "stores": {"metadata": facts.metadata_store, "local": facts.local_store, "remote": facts.remote_store},
+        "stores": facts.stores(),
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
         "conditions": to_status(
-            (ready, findings.instance_ready, findings.synced),
+            (ready, findings.instance_ready, findings.synced, _snapshots(share, findings)),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
             observed_generation=share.metadata.generation,
             now=now,

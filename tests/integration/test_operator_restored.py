@@ -6,8 +6,11 @@ With `--server=real` the server that loses it is the real one.
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -88,15 +91,29 @@ def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resour
             }
         ],
     )
-    world.share("export", permissions=[{"user": "alice", "level": "read-write"}], quota={"size": "5Gi"})
+    world.share(
+        "export",
+        permissions=[{"user": "alice", "level": "read-write"}],
+        quota={"size": "5Gi"},
+        quotas=[{"scope": "user", "id": 2001, "hardSize": "1Gi", "softFiles": 9, "grace": "1h"}],
+        trash={"retentionDays": 7, "excludePatterns": ["*.tmp"]},
+        snapshotPolicy={"interval": "6h", "ttl": "720h"},
+    )
     world.share(
         "team",
         path="/team/projects",
-        nfs={"squash": "root_to_guest"},
+        readOnly=True,
+        defaultPermission="read",
+        nfs={"squash": "root_to_admin", "allowedClients": ["10.0.0.0/8"], "anonymousUID": 70},
         permissions=[{"group": "staff", "level": "read"}],
     )
-    for share in ("export", "team"):
+    world.share("closed", enabled=False)
+    world.until_phase(DITTOFS_SHARE, "export", "Ready")
+    _make_by_hand(world.server(), "/theirs")
+    world.share("adopted", path="/theirs")
+    for share in ("export", "team", "adopted"):
         world.until_phase(DITTOFS_SHARE, share, "Ready")
+    world.until_phase(DITTOFS_SHARE, "closed", "Disabled")
     world.until_phase(DITTOFS, "demo", "Running")
     before = _held(world.server())
 
@@ -106,10 +123,17 @@ def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resour
 
     world.until_phase(DITTOFS, "demo", "Running")
     eventually(lambda: _held(world.server()) == before, PATIENCE_S, what=f"all of {before}")
-    for share in ("export", "team"):
+    for share in ("export", "team", "adopted"):
         world.until_phase(DITTOFS_SHARE, share, "Ready")
     url = world.server().url
     assert Server.log_in(url, "alice", "alice-password").token
+
+
+def _make_by_hand(server: Server, name: str) -> None:
+    """A share on a metadata store of its own, of another type than the operator's."""
+    config = json.dumps({"path": "/data/metadata/theirs.db"})
+    server.call("POST", "/store/metadata", {"name": "theirs", "type": "sqlite", "config": config})
+    server.call("POST", "/shares", {"name": name, "metadata_store_id": "theirs", "local_block_store": "op-payload"})
 
 
 def _held(server: Server) -> dict[str, object]:
@@ -127,10 +151,36 @@ def _held(server: Server) -> dict[str, object]:
     }
 
 
+#: What a row has of its own, or from the time when it is looked at.
+_OWN = frozenset(
+    {"id", "metadata_store_id", "local_block_store_id", "created_at", "updated_at", "status", "last_run_at"}
+    | {"used_bytes", "used_files", "physical_bytes", "usage_percent", "grace_started_at"}
+)
+
+
 def _share(server: Server, name: str) -> dict[str, object]:
+    """The share with all that hangs on it."""
+    path = f"/shares/{quote(name.removeprefix('/'), safe='')}"
+    nfs = server.nfs(name)
+    clients = (
+        server.call("GET", f"/adapters/nfs/netgroups/{quote(nfs['netgroup'], safe='')}") if nfs["netgroup"] else {}
+    )
     row = server.share(name)
-    kept = ("name", "enabled", "read_only", "default_permission", "quota_bytes")
-    return {key: row.get(key) for key in kept} | {"squash": server.nfs(name)["squash"]}
+    metadata = server.call("GET", f"/store/metadata/{row['metadata_store_id']}")
+    local = server.call("GET", f"/store/block/local/{row['local_block_store_id']}")
+    return {
+        "row": _without_own(row),
+        "stores": [(store["name"], store["type"], store["config"]) for store in (metadata, local)],
+        "nfs": nfs,
+        "clients": sorted(member["value"] for member in clients.get("members", ())),
+        "permissions": server.call("GET", f"{path}/permissions"),
+        "quotas": [_without_own(row) for row in server.call("GET", f"{path}/quotas")],
+        "policies": [_without_own(row) for row in server.call("GET", "/snapshot-policies") if row["share"] == name],
+    }
+
+
+def _without_own(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in _OWN}
 
 
 def test_the_admin_password_survives_another_wish_a_new_object_and_an_older_database(

@@ -19,7 +19,7 @@ from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD, SECRET
-from tests.support.acceptance import PATIENCE_S, USER, World
+from tests.support.acceptance import PATIENCE_S, USER, Refused, World
 from tests.support.eventually import eventually
 from tests.support.nfs_mount import ROOT, USER_1000, NfsFailed, mount
 from tests.support.operator_process import operator_process
@@ -267,6 +267,65 @@ def test_a_users_permission_goes_before_everybodys_and_a_quota_is_kept(world: Wo
     world.patch(DITTOFS_SHARE, "personal", spec={"permissions": [{"user": "alice", "level": "read-write"}]})
     world.until_phase(DITTOFS_SHARE, "personal", "Ready")
     mounted.write("by-alice", "x", user=USER_1000)
+
+
+def test_a_deleted_file_waits_in_the_bin_and_every_change_of_it_is_felt_at_once(world: World, scratch: Path) -> None:
+    world.share("binned", defaultPermission="read-write", trash={"excludePatterns": ["*.tmp"]})
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+    mounted, server = mount(world, "binned", scratch), world.server()
+
+    def delete(name: str) -> None:
+        mounted.write(name, "x")
+        mounted.remove(name)
+
+    def in_the_bin() -> list[str]:
+        return sorted(entry["original_path"] for entry in server.call("GET", "/shares/binned/trash"))
+
+    for name in ("kept", "gone.tmp"):
+        delete(name)
+    assert in_the_bin() == ["kept"]
+
+    world.patch(DITTOFS_SHARE, "binned", spec={"trash": {"excludePatterns": []}})
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+    delete("kept.tmp")
+    assert in_the_bin() == ["kept", "kept.tmp"]
+
+    world.patch(DITTOFS_SHARE, "binned", spec={"trash": None})
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+    assert in_the_bin() == ["kept", "kept.tmp"], "nobody said that the bin is to be emptied"
+
+    world.patch(DITTOFS_SHARE, "binned", spec={"trash": {"enabled": False}})
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+    assert in_the_bin() == []
+    delete("gone")
+    assert in_the_bin() == []
+    assert mounted.list() == set()
+
+
+def test_the_server_takes_snapshots_by_the_policy_and_keeps_them_without_it(world: World) -> None:
+    world.share("pictured", snapshotPolicy={"interval": "@weekly", "namePrefix": "by-policy"})
+    world.until_phase(DITTOFS_SHARE, "pictured", "Ready")
+    server = world.server()
+
+    taken = server.call("POST", "/shares/pictured/snapshot-policy/run")["snapshot_id"]
+
+    def ready() -> bool:
+        (snapshot,) = server.call("GET", "/shares/pictured/snapshots")
+        assert (snapshot["id"], snapshot["scheduled"]) == (taken, True)
+        assert snapshot["name"].startswith("by-policy-")
+        return bool(snapshot["state"] == "ready")
+
+    eventually(ready, PATIENCE_S, what="the snapshot")
+    world.patch(DITTOFS_SHARE, "pictured", spec={"snapshotPolicy": None})
+    world.until_told(DITTOFS_SHARE, "pictured", "SnapshotPolicyReady", "True", "NotSpecified")
+    world.until_phase(DITTOFS_SHARE, "pictured", "Ready")
+    with pytest.raises(Refused, match="404"):
+        server.call("GET", "/shares/pictured/snapshot-policy")
+    assert [snapshot["id"] for snapshot in server.call("GET", "/shares/pictured/snapshots")] == [taken]
+
+    world.delete(DITTOFS_SHARE, "pictured")
+    world.until_gone(DITTOFS_SHARE, "pictured")
+    assert [snapshot["id"] for snapshot in server.call("GET", "/shares/pictured/snapshots")] == [taken]
 
 
 MIB = 1 << 20

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from dittofs_operator.program import Program
 from informers.client import Client
 from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
-from tests.support.acceptance import Server, World, world_of_its_own
+from tests.support.acceptance import PATIENCE_S, Refused, Server, World, world_of_its_own
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -90,3 +92,88 @@ def test_what_hangs_on_a_share_is_read_back_from_the_server(world: World, server
         ("ip", "192.0.2.7"),
         ("hostname", "host.example"),
     }
+
+
+def test_the_bin_of_deleted_files_is_read_back_and_kept_as_specified(world: World, server: Server) -> None:
+    world.share(
+        "binned",
+        trash={"retentionDays": 7, "maxSize": "3Gi", "restrictToAdmin": True, "excludePatterns": ["*.tmp", "[~.]?*"]},
+    )
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+
+    def as_specified() -> bool:
+        row = server.share("/binned")
+        found = {name: value for name, value in row.items() if name.startswith("trash_")}
+        assert found == {
+            "trash_enabled": True,
+            "trash_retention_days": 7,
+            "trash_max_bytes": 3 << 30,
+            "trash_restrict_to_admin": True,
+            "trash_exclude_patterns": ["*.tmp", "[~.]?*"],
+        }
+        return True
+
+    assert as_specified()
+    server.change("/binned", trash_retention_days=1, trash_exclude_patterns=[])
+    eventually(as_specified, PATIENCE_S, what="the bin as specified")
+    world.until_event("binned", "Warning", "DriftRepaired")
+
+    world.patch(DITTOFS_SHARE, "binned", spec={"trash": {"enabled": False}})
+    world.until_phase(DITTOFS_SHARE, "binned", "Ready")
+    assert server.share("/binned")["trash_enabled"] is False
+
+
+def test_the_snapshot_policy_is_read_back_and_changed(world: World, server: Server) -> None:
+    world.share("pictured", snapshotPolicy={"interval": "1h30m", "keepLast": 3, "ttl": "36h", "namePrefix": "every"})
+    world.until_phase(DITTOFS_SHARE, "pictured", "Ready")
+
+    def policy() -> dict[str, Any]:
+        row = server.call("GET", "/shares/pictured/snapshot-policy")
+        return {name: row.get(name) for name in ("enabled", "interval", "keep_last", "ttl", "name_prefix")}
+
+    assert policy() == {
+        "enabled": True,
+        "interval": "1h30m0s",
+        "keep_last": 3,
+        "ttl": "36h0m0s",
+        "name_prefix": "every",
+    }
+    assert world.told(DITTOFS_SHARE, "pictured", "SnapshotPolicyReady") == ("True", "Scheduled")
+
+    world.patch(DITTOFS_SHARE, "pictured", spec={"snapshotPolicy": None})
+    world.until_told(DITTOFS_SHARE, "pictured", "SnapshotPolicyReady", "True", "NotSpecified")
+    with pytest.raises(Refused, match="404"):
+        policy()
+
+
+def test_an_adopted_share_without_a_policy_in_its_object_has_none_on_the_server(world: World, server: Server) -> None:
+    world.share("giver")  # makes the block store
+    world.until_phase(DITTOFS_SHARE, "giver", "Ready")
+    server.call("POST", "/store/metadata", {"name": "theirs", "type": "memory", "config": "{}"})
+    stores = {"metadata_store_id": "theirs", "local_block_store": "op-payload"}
+    server.call("POST", "/shares", {"name": "/theirs", "trash_enabled": True, **stores})
+    server.call("PUT", "/shares/theirs/snapshot-policy", {"interval": "24h"})
+
+    world.share("taker", path="/theirs")
+    world.until_phase(DITTOFS_SHARE, "taker", "Ready")
+
+    with pytest.raises(Refused, match="404"):
+        server.call("GET", "/shares/theirs/snapshot-policy")
+    row = server.share("/theirs")
+    assert row["trash_enabled"] is True, "to turn it off would empty it"
+    status = world.status(DITTOFS_SHARE, "taker")
+    assert (status["adopted"], status["stores"]["metadata"], status["shareID"]) == (True, "theirs", row["id"])
+    world.until_event("taker", "Normal", "Adopted")
+
+
+def test_of_contents_in_memory_no_snapshots_are_taken(world: World, server: Server) -> None:
+    server.call("POST", "/store/metadata", {"name": "fleeting", "type": "memory", "config": "{}"})
+    server.call("POST", "/store/block/local", {"name": "fleeting", "type": "memory", "config": "{}"})
+    server.call("POST", "/shares", {"name": "/f", "metadata_store_id": "fleeting", "local_block_store": "fleeting"})
+
+    world.share("fleeting", path="/f", snapshotPolicy={})
+
+    world.until_told(DITTOFS_SHARE, "fleeting", "SnapshotPolicyReady", "False", "NothingDurable")
+    world.until_phase(DITTOFS_SHARE, "fleeting", "Ready")
+    with pytest.raises(Refused, match="404"):
+        server.call("GET", "/shares/f/snapshot-policy")

@@ -311,7 +311,18 @@ def _clients(*clients: str) -> Spec:
     return {"nfs": {"allowedClients": list(clients)}}
 
 
+def _exclude(*patterns: str) -> Spec:
+    return {"trash": {"excludePatterns": list(patterns)}}
+
+
+def _snapshots(**policy: Any) -> Spec:
+    return {"snapshotPolicy": policy}
+
+
 SHARE: Spec = {"instanceRef": {"name": "demo"}}
+
+INTERVAL = "must be @hourly, @daily, @weekly or a duration of at least 1m"
+GLOB = "must be a pattern for names of files such as *.tmp"
 
 #: What is added to `SHARE`.
 GOOD_SHARES: tuple[Spec, ...] = (
@@ -326,6 +337,13 @@ GOOD_SHARES: tuple[Spec, ...] = (
     {"quotas": [{"scope": scope, "id": 7, "hardFiles": 1} for scope in ("user", "group")]},
     _clients("10.0.0.1", "10.1.2.3/8", "fd00::1", "::/0", "fd00::/8", "host", "a.b-c.example", "1.a"),
     {"nfs": {"anonymousUID": 0, "anonymousGID": 4294967295, "minKerberosLevel": "krb5p"}},
+    {"trash": {}},
+    {"trash": {"enabled": False, "retentionDays": 0, "maxSize": "1Gi", "restrictToAdmin": True}},
+    _exclude("*.tmp", "~$*", "[Tt]humbs.db", "[^^]", "[!a]", "a]", "-", "[[]", "**", r"\*", r"[a-c\]\-x]?", "é"),
+    {"snapshotPolicy": {}},
+    *(_snapshots(interval=interval) for interval in ("@hourly", "@daily", "@weekly", "1m", "0.5h", "1h30m", "168h")),
+    _snapshots(keepLast=0, ttl="", namePrefix="A-b_9"),
+    _snapshots(ttl="720h", keepLast=10000, namePrefix="a" * 64),
 )
 
 BAD_SHARES: tuple[tuple[Spec, str], ...] = (
@@ -357,6 +375,37 @@ BAD_SHARES: tuple[tuple[Spec, str], ...] = (
     ),
     ({"nfs": {"minKerberosLevel": "krb"}}, "spec.nfs.minKerberosLevel: Unsupported value"),
     ({"nfs": {"anonymousUID": -1}}, "spec.nfs.anonymousUID: Invalid value"),
+    *(
+        (_exclude(pattern), GLOB)
+        for pattern in (
+            "[a",
+            "[]",
+            "[]a]",
+            "[a-]",
+            "[-a]",
+            "[^]",
+            "[^-a]",
+            "[a-b-c]",
+            "[a\\",
+            "x\\",
+            "a/b",
+            "[",
+            r"[\]",
+        )
+    ),
+    (_exclude(""), "spec.trash.excludePatterns[0]"),
+    ({"trash": {"retentionDays": -1}}, "spec.trash.retentionDays: Invalid value"),
+    ({"trash": {"maxSize": "0"}}, f'spec.trash.maxSize: Invalid value: "0": {SIZE}'),
+    *(
+        (_snapshots(interval=interval), INTERVAL)
+        for interval in ("", "1d", "30", "59s", "0s", "-1h", "@monthly", "@Daily", "24h ", "0 3 * * *")
+    ),
+    *((_snapshots(ttl=ttl), "must be empty or a positive duration") for ttl in ("0", "0s", "7d", "-1h")),
+    (_snapshots(keepLast=-1), "spec.snapshotPolicy.keepLast: Invalid value"),
+    *(
+        (_snapshots(namePrefix=prefix), "spec.snapshotPolicy.namePrefix")
+        for prefix in ("", "a b", "a/b", "../x", "a" * 65)
+    ),
     ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
     ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
     ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
@@ -367,4 +416,28 @@ MOVED_SHARES: tuple[tuple[Spec, Spec, str], ...] = (
     ({"path": "/a"}, {}, "path is fixed; create another DittoFSShare"),
     ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
+)
+
+BACKUP: Spec = {"instanceRef": {"name": "demo"}}
+
+#: What is added to `BACKUP`.
+GOOD_BACKUPS: tuple[Spec, ...] = (
+    {"shares": ["a", "b.c"]},
+    {"operation": "Backup", "method": "Snapshot", "deletionPolicy": "Retain"},
+    {"suspend": True},
+)
+
+BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
+    ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
+    ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
+    ({"operation": "Restore"}, "spec.operation: Unsupported value"),
+    ({"method": "Archive"}, "spec.method: Unsupported value"),
+    ({"deletionPolicy": "Orphan"}, "spec.deletionPolicy: Unsupported value"),
+    ({"shares": ["a", "a"]}, 'spec.shares[1]: Duplicate value: "a"'),
+    ({"shares": ["/a"]}, "spec.shares[0]: Invalid value"),
+    ({"shares": [f"a{number}" for number in range(257)]}, "spec.shares: Too many"),
+)
+
+MOVED_BACKUPS: tuple[tuple[Spec, Spec, str], ...] = (
+    ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSBackup"),
 )

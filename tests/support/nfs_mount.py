@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,10 @@ class Mount:
 
     def read(self, name: str, *, user: str = ROOT) -> str:
         return self._run("nfs-cat", self._url(name, 3, user))
+
+    def remove(self, name: str, *, user: str = ROOT) -> None:
+        program = Path(__file__).with_name("nfs_remove.py")
+        self._run(sys.executable, str(program), self._url(name, 3, user))
 
     def _url(self, name: str, version: int, user: str) -> str:
         ports = f"nfsport={self.port}" + (f"&mountport={self.port}" if version == 3 else "")

@@ -72,7 +72,12 @@ class Double:
             if verified is None:
                 return text_answer(HTTPStatus.UNAUTHORIZED, "Invalid or expired token")
             if verified.get("must_change_password") and not route.while_locked:
-                return text_answer(HTTPStatus.FORBIDDEN, "Password change required")
+                account = f'"{verified.get("username")}"'
+                words = (
+                    f"account {account} must set a new password before performing other operations; "
+                    f"run 'dfsctl user change-password' (as {account}) to set one"
+                )
+                return text_answer(HTTPStatus.FORBIDDEN, words)
             claims = verified
         with self._state.lock:
             request = Request(self._state, self._configuration, self._started_at, parameters, body, claims)

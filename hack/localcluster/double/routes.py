@@ -7,7 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from hack.localcluster.double import accounts, adapter_settings, adapters, share_details, shares, stores, users
+from hack.localcluster.double import (
+    accounts,
+    adapter_settings,
+    adapters,
+    share_details,
+    shares,
+    snapshot_policies,
+    snapshots,
+    stores,
+    users,
+)
 from hack.localcluster.double.answers import Answer
 from hack.localcluster.double.request import Request
 
@@ -93,6 +103,14 @@ ROUTES = (
     _route("GET", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.get_quota),
     _route("PUT", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.put_quota),
     _route("DELETE", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.delete_quota),
+    _route("GET", f"{_SHARE}/snapshots", snapshots.list_snapshots),
+    _route("POST", f"{_SHARE}/snapshots", snapshots.create),
+    _route("GET", f"{_SHARE}/snapshots/{{id}}", snapshots.get),
+    _route("DELETE", f"{_SHARE}/snapshots/{{id}}", snapshots.delete),
+    _route("GET", f"{_SHARE}/snapshot-policy", snapshot_policies.get),
+    _route("PUT", f"{_SHARE}/snapshot-policy", snapshot_policies.put),
+    _route("DELETE", f"{_SHARE}/snapshot-policy", snapshot_policies.delete),
+    _route("GET", f"{_API}/snapshot-policies", snapshot_policies.list_policies),
     _route("GET", _NETGROUPS, share_details.list_netgroups),
     _route("POST", _NETGROUPS, share_details.create_netgroup),
     _route("GET", f"{_NETGROUPS}/{{name}}", share_details.get_netgroup),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -22,7 +24,14 @@ _SETTINGS: Mapping[str, type] = {
     "encrypt_data": bool,
     "trash_enabled": bool,
     "trash_retention_days": int,
+    "trash_restrict_to_admin": bool,
+    "trash_max_bytes": int,
+    "trash_exclude_patterns": list,
 }
+
+#: The patterns for names of files that Go takes: a class has an end, and - and ] a backslash in it.
+_RANGE = r"(?:[^\\\]-]|\\.)(?:-(?:[^\\\]-]|\\.))?"
+_GLOB = re.compile(rf"(?:[^\\\[]|\\.|\[(?:\^|(?!\^))(?:{_RANGE})+\])*", re.DOTALL)
 
 _DEFAULTS: Mapping[str, Any] = {
     "read_only": False,
@@ -40,6 +49,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "trash_retention_days": 0,
     "trash_restrict_to_admin": False,
     "trash_max_bytes": 0,
+    "trash_exclude_patterns": [],
 }
 
 
@@ -97,6 +107,10 @@ def delete(request: Request) -> Answer:
     """DELETE /shares/{name}: the row goes, what the stores hold stays."""
     name = _find(request)["name"]
     del request.state.tables["shares"][name]
+    snapshots = request.state.tables["snapshots"]
+    for row in [row for row in snapshots.values() if row["share"] == name]:
+        del snapshots[row["id"]]
+    request.state.tables["policies"].pop(name, None)
     request.state.loaded.discard(name)
     request.state.save()
     return Answer(HTTPStatus.NO_CONTENT.value)
@@ -150,11 +164,21 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
             settings["quota_bytes"] = sizes.parse(settings["quota_bytes"]) if settings["quota_bytes"] else 0
         except ValueError as error:
             raise bad_request(f"Invalid quota_bytes: {error}") from None
+    for field in ("trash_retention_days", "trash_max_bytes"):
+        if settings.get(field, 0) < 0:
+            raise bad_request(f"{field} must be >= 0")
+    for pattern in settings.get("trash_exclude_patterns", ()):
+        if not isinstance(pattern, str):
+            raise bad_request("Invalid request body")
+        if not _GLOB.fullmatch(pattern):
+            raise bad_request(f"invalid exclude pattern {json.dumps(pattern)}: syntax error in pattern")
     return settings
 
 
 def _share(request: Request, row: Row) -> dict[str, Any]:
     shown = {key: value for key, value in row.items() if key not in {"nfs", "permissions", "quota_bytes"}}
+    if not row["trash_exclude_patterns"]:
+        del shown["trash_exclude_patterns"]
     if row.get("quota_bytes"):
         shown["quota_bytes"] = sizes.render(row["quota_bytes"])
     return {**shown, "used_bytes": 0, "physical_bytes": 0, "usage_percent": 0, "status": _status(request, row)}

@@ -47,6 +47,9 @@ def create_metadata(request: Request) -> Answer:
         if handle is not None:
             handle.close()
         raise conflict("Metadata store already exists")
+    # One of a row that was deleted is open still.
+    if (forgotten := state.opened.get(fields["name"])) is not None:
+        forgotten.close()
     state.opened[fields["name"]] = handle
     return _create(request, "metadata", fields)
 

@@ -11,14 +11,11 @@ import pytest
 
 from informers.clock import SystemClock
 from reconcilers.server.errors import (
-    ON_STATUS,
     Conflict,
     LoginRefused,
     NotFound,
-    Reaction,
     ServerRefused,
     ServerUnreachable,
-    reaction,
 )
 from reconcilers.server.http import HttpTransport
 from tests.support.clock import FakeClock
@@ -197,12 +194,6 @@ def test_a_silent_server_times_out() -> None:
 def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
     with pytest.raises(ValueError, match="must look like"):
         HttpTransport(address, clock=SystemClock())
-
-
-def test_what_to_do_about_an_answer_is_a_table_with_back_off_for_the_rest() -> None:
-    assert [status for status in ON_STATUS if reaction(status) is not ON_STATUS[status]] == []
-    assert ON_STATUS[401] is Reaction.LOGIN_AGAIN
-    assert {reaction(status) for status in (429, 500, 502, 503, 504, 307)} == {Reaction.BACK_OFF}
 
 
 @pytest.mark.parametrize(

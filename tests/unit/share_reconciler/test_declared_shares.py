@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from informers.view import freeze
 from reconcilers.share.declared import DeclaredShare, declared_shares, path_winners, shares_hash
 
 
@@ -53,11 +54,15 @@ def test_the_hash_moves_with_the_specification_and_with_nothing_else() -> None:
     assert shares_hash(declared_shares([share("a", suspend=True), share("b")])) == base
     assert shares_hash(declared_shares([share("a", readOnly=True), share("b")])) != base
     assert shares_hash(declared_shares([one])) != base
+    for policy in ({"trash": {"enabled": True}}, {"snapshotPolicy": {"interval": "24h"}}):
+        assert shares_hash(declared_shares([share("a", **policy), share("b")])) != base
     assert shares_hash(()) == "4f53cda18c2baa0c"
 
 
 def test_the_document_speaks_the_words_of_the_custom_resource() -> None:
-    declared = declared_shares([share("a", quota={"size": "1Gi"}, nfs={"squash": "none"}, defaultPermission="read")])[0]
+    policies = {"trash": {"enabled": True, "excludePatterns": ["*.tmp"]}, "snapshotPolicy": {"interval": "24h"}}
+    one = share("a", quota={"size": "1Gi"}, nfs={"squash": "none"}, defaultPermission="read", **policies)
+    declared = declared_shares([freeze(one)])[0]
 
     assert yaml.safe_load(yaml.safe_dump(declared.as_document())) == {
         "name": "a",
@@ -67,4 +72,5 @@ def test_the_document_speaks_the_words_of_the_custom_resource() -> None:
         "defaultPermission": "read",
         "quota": {"size": "1Gi"},
         "nfs": {"squash": "none"},
+        **policies,
     }

@@ -83,8 +83,8 @@ def test_drift_is_repaired_within_a_deep_poll_and_told(accounts: ShareWorld) -> 
     hand.delete_share_quota("/export", scope="default-user", identity=0)
     hand.patch_share_nfs_config("/export", {"anonymous_uid": 0, "netgroup": ""})
 
-    for _ in range(int(DEEP_POLL_INTERVAL_S / (POLL_S / 2))):
-        accounts.clock.advance(POLL_S / 2)
+    for _ in range(int(DEEP_POLL_INTERVAL_S / POLL_S)):
+        accounts.clock.advance(POLL_S)
         accounts.reconciler.reconcile(key)
 
     assert hand.share_permissions("/export")[0] == ALICE
@@ -111,11 +111,11 @@ def test_at_rest_a_share_costs_no_calls_of_its_own_but_once_in_a_deep_poll(accou
 
     for _ in range(int(2 * DEEP_POLL_INTERVAL_S / POLL_S)):
         accounts.clock.advance(POLL_S)
-        assert accounts.reconciler.reconcile(key) == RequeueAfter(POLL_S / 2)
+        assert accounts.reconciler.reconcile(key) == RequeueAfter(POLL_S)
 
     own = [call.path for call in accounts.calls if call.path.startswith("/api/v1/shares/")]
     assert {call.method for call in accounts.calls} == {"GET"}
-    assert len(own) == 2 * 3
+    assert len(own) == 2 * 4
 
 
 def test_after_a_start_of_the_operator_the_deep_looks_are_spread(world: ShareWorld) -> None:

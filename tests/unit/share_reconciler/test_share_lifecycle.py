@@ -16,7 +16,7 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
 
     result = world.settle(key)
 
-    assert result == RequeueAfter(POLL_S / 2)
+    assert result == RequeueAfter(POLL_S)
     share = world.hand.share("/a/b")
     assert share is not None
     assert (share.enabled, share.quota, share.default_permission) == (True, "10.00GiB", "read-write")
@@ -32,7 +32,9 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
     assert (status["shareID"], status["adopted"]) == (share.id, False)
     assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
     assert status["mount"] == "mount -t nfs -o vers=4.1,port=2049,proto=tcp 192.0.2.9:/a/b /mnt"
-    assert [world.condition(key, kind)[0] for kind in ("Ready", "InstanceReady", "Synced")] == ["True"] * 3
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
+        ("Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"), "True"
+    )
     assert world.recorder.reasons() == ["Created"]
 
 
@@ -54,8 +56,8 @@ def test_a_share_costs_two_writes_and_none_at_rest(world: ShareWorld) -> None:
     assert world.objects.writes == ["json patch", "apply status"]
 
     for _ in range(50):
-        world.clock.advance(POLL_S / 2)
-        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S / 2)
+        world.clock.advance(POLL_S)
+        assert world.reconciler.reconcile(key) == RequeueAfter(POLL_S)
 
     assert world.objects.writes == ["json patch", "apply status"]
     assert world.recorder.reasons() == ["Created"]
@@ -103,7 +105,8 @@ def test_a_changed_specification_reaches_the_server(world: ShareWorld) -> None:
     assert world.hand.share_nfs_config("/export").squash == "all_to_guest"
     assert world.status(key)["observedGeneration"] == 2
     assert world.recorder.events[-1].reason == "Updated"
-    assert world.recorder.events[-1].note == "changed on the server: readOnly, quota.size, nfs.squash (root_to_guest)"
+    told = "changed on the server: readOnly (false), quota.size (10.00GiB), nfs.squash (root_to_guest)"
+    assert world.recorder.events[-1].note == told
 
 
 def test_a_quota_that_the_servers_rounding_hides_is_sent_all_the_same(world: ShareWorld) -> None:
@@ -131,7 +134,7 @@ def test_drift_is_repaired_within_one_poll_interval(world: ShareWorld) -> None:
     world.hand.update_share("/export", fields={"read_only": True, "quota_bytes": ""})
     world.hand.disable_share("/export")
     for _ in range(2):
-        world.clock.advance(POLL_S / 2)
+        world.clock.advance(POLL_S)
         world.reconciler.reconcile(key)
 
     share = world.hand.share("/export")
@@ -192,7 +195,7 @@ def test_one_list_call_serves_all_shares_of_an_instance(world: ShareWorld) -> No
         world.settle(key)
     world.calls.clear()
 
-    world.clock.advance(POLL_S / 2)
+    world.clock.advance(POLL_S)
     for key in keys:
         world.reconciler.reconcile(key)
 
@@ -340,12 +343,47 @@ class TestConflicts:
         world.settle(key)
 
         assert world.status(key)["adopted"] is True
-        assert world.status(key)["stores"] == {"metadata": "mine", "local": "my-blocks", "remote": ""}
+        assert world.status(key)["stores"] == {
+            "metadata": "mine",
+            "metadataType": "memory",
+            "metadataPath": "",
+            "local": "my-blocks",
+            "localType": "memory",
+            "localPath": "",
+            "remote": "",
+        }
         share = world.hand.share("/export")
         assert share is not None
         assert share.read_only
         assert world.hand.metadata_store("op-export") is None
         assert world.recorder.reasons() == ["Adopted", "Updated"]
+
+    @pytest.mark.parametrize("lost", ["the row", "the database"])
+    def test_an_adopted_share_comes_back_on_the_stores_that_its_maker_chose(self, world: ShareWorld, lost: str) -> None:
+        """On others it would be empty."""
+        metadata, local = {"path": "/data/metadata/mine.db"}, {"path": "/data/payload/mine", "max_size": 7 << 30}
+        world.hand.create_metadata_store("mine", store_type="sqlite", config=metadata)
+        world.hand.create_local_store("my-blocks", store_type="fs", config=local)
+        world.hand.create_share("/export", metadata_store="mine", local_store="my-blocks", fields={})
+        key = world.put_share()
+        world.settle(key)
+        gone = ["shares/export", *(("store/metadata/mine", "store/block/local/my-blocks") if lost != "the row" else ())]
+        for path in gone:
+            world.hand._caller.call("DELETE", f"/api/v1/{path}")
+
+        world.clock.advance(POLL_S)
+        world.settle(key)
+
+        share, store = world.hand.share("/export"), world.hand.metadata_store("mine")
+        blocks = world.hand.local_store("my-blocks")
+        assert share is not None
+        assert store is not None
+        assert blocks is not None
+        assert (share.metadata_store_id, share.local_block_store_id) == (store.id, blocks.id)
+        assert (store.type, store.path, blocks.path) == ("sqlite", "/data/metadata/mine.db", "/data/payload/mine")
+        assert world.hand.metadata_store("op-export") is None
+        assert world.status(key)["adopted"] is True
+        assert world.recorder.reasons() == ["Adopted", "Created"]
 
     def test_a_foreign_store_of_our_name_is_not_used(self, world: ShareWorld) -> None:
         world.hand.create_metadata_store("op-export", store_type="memory", config={})

@@ -67,7 +67,12 @@ def test_a_share_in_sync_is_as_ready_as_the_server_says(found: Share, phase: str
 def test_all_conditions_are_there_from_the_first_pass_and_fit_the_api() -> None:
     status = written(suspended(share(), message="spec.suspend is true"))
 
-    assert [condition["type"] for condition in status["conditions"]] == ["Ready", "InstanceReady", "Synced"]
+    assert [condition["type"] for condition in status["conditions"]] == [
+        "Ready",
+        "InstanceReady",
+        "Synced",
+        "SnapshotPolicyReady",
+    ]
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {3}
     assert DittoFSShareStatus.model_validate(status).manifest() == status
 
@@ -82,6 +87,7 @@ def test_a_time_moves_only_with_its_condition() -> None:
         "Ready": "2030-01-02T00:00:00Z",
         "InstanceReady": "2030-01-01T00:00:00Z",
         "Synced": "2030-01-02T00:00:00Z",
+        "SnapshotPolicyReady": "2030-01-01T00:00:00Z",
     }
 
 

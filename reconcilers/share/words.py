@@ -1,0 +1,14 @@
+"""Values of the server in the words of events."""
+
+from __future__ import annotations
+
+
+def in_words(value: object) -> str:
+    """`value` as an event shows it to people."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return " ".join(str(item) for item in value) or "none"
+        case _:
+            return str(value) or "none"

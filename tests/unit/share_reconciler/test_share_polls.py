@@ -1,0 +1,129 @@
+"""What shares at rest cost their server: one list for all of them in each poll, and an even trickle of deep looks."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from informers.resource import ObjectKey
+from informers.result import RequeueAfter
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.share import DittoFSShare
+from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S
+from reconcilers.share.deep_looks import MAX_CALLS_PER_S, DeepLooks
+from reconcilers.share.desired import desired_share
+from reconcilers.share.detail_calls import calls_of_look
+from tests.support.clock import FakeClock
+from tests.support.share_world import INSTANCE, POLL_S, ShareWorld
+
+SHARES = 12
+CALLS_PER_LOOK = 4
+EVERYTHING = {
+    "permissions": [{"group": "users", "level": "read"}],
+    "quotas": [{"scope": "user", "id": 1000, "hardSize": "1Gi"}],
+    "nfs": {"allowedClients": ["192.0.2.0/24"], "squash": "none"},
+    "snapshotPolicy": {"interval": "24h"},
+}
+
+
+def run(world: ShareWorld, keys: list[ObjectKey], *, for_s: float) -> None:
+    """Look when each pass asked for, as the queue does, for so long of the world's time."""
+    end = world.clock.monotonic() + for_s
+    due = [(world.clock.monotonic(), number) for number in range(len(keys))]
+    while due[0][0] < end:
+        at, number = heapq.heappop(due)
+        world.clock.advance(max(0.0, at - world.clock.monotonic()))
+        result = world.reconciler.reconcile(keys[number])
+        assert isinstance(result, RequeueAfter)
+        heapq.heappush(due, (world.clock.monotonic() + result.seconds, number))
+
+
+def test_all_shares_of_an_instance_cost_one_list_in_each_poll(world: ShareWorld) -> None:
+    """However their looks were spread when they were made."""
+    keys = []
+    for number in range(SHARES):
+        keys.append(world.put_share(f"s{number}"))
+        world.settle(keys[-1])
+        world.clock.advance(POLL_S / SHARES)
+    run(world, keys, for_s=POLL_S)
+    world.calls.clear()
+    writes = len(world.objects.writes)
+
+    run(world, keys, for_s=10 * POLL_S)
+
+    calls = Counter(f"{call.method} {call.path}" for call in world.calls)
+    assert abs(calls["GET /api/v1/shares"] - 10) <= 1
+    assert len(world.objects.writes) == writes
+    assert {call.method for call in world.calls if not call.path.startswith("/api/v1/auth")} == {"GET"}
+
+
+def test_after_a_restart_the_shares_cost_one_list_and_no_call_of_their_own(world: ShareWorld) -> None:
+    keys = [world.put_share(f"s{number}", **EVERYTHING) for number in range(SHARES)]
+    for key in keys:
+        world.settle(key)
+    world.restarted()
+    world.calls.clear()
+
+    for key in keys:
+        world.reconciler.reconcile(key)
+
+    assert [f"{call.method} {call.path}" for call in world.calls] == ["GET /api/v1/shares"]
+
+
+@pytest.mark.parametrize("spec", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_a_deep_look_takes_as_many_calls_as_its_rate_counts_with(world: ShareWorld, spec: dict[str, Any]) -> None:
+    key = world.put_share(**spec)
+    world.settle(key)
+    world.calls.clear()
+
+    world.clock.advance(DEEP_POLL_INTERVAL_S)
+    world.reconciler.reconcile(key)
+
+    view, instance = world.objects.shares.get(key), world.objects.instances.get(INSTANCE)
+    assert view is not None
+    assert instance is not None
+    desired = desired_share(DittoFSShare.from_view(view), DittoFS.from_view(instance))
+    calls = [call for call in world.calls if call.path not in ("/api/v1/shares", "/api/v1/auth/refresh")]
+    assert {call.method for call in calls} == {"GET"}
+    assert len(calls) == calls_of_look(desired.details)
+
+
+def looks_by_second(shares: int, *, interval_s: float, for_s: int) -> tuple[Counter[int], Counter[ObjectKey]]:
+    """How many of `shares` looked in each second and how often each share did, as the queue would wake them."""
+    clock = FakeClock()
+    start = clock.monotonic()
+    looks, seconds, times = DeepLooks(clock=clock, interval_s=interval_s), Counter[int](), Counter[ObjectKey]()
+    keys = [ObjectKey("default", f"share-{number}") for number in range(shares)]
+    due = [(start + looks.due_in_s(key), number) for number, key in enumerate(keys)]
+    heapq.heapify(due)
+    while (at := due[0][0]) < start + for_s:
+        number = heapq.heappop(due)[1]
+        clock.advance(max(0.0, at - clock.monotonic()))
+        if looks.begin(keys[number], INSTANCE, calls=CALLS_PER_LOOK):
+            seconds[int(clock.monotonic() - start)] += 1
+            times[keys[number]] += 1
+            looks.done(keys[number])
+        heapq.heappush(due, (clock.monotonic() + looks.due_in_s(keys[number]), number))
+    return seconds, times
+
+
+def test_deep_looks_are_spread_evenly_over_their_interval() -> None:
+    seconds, times = looks_by_second(300, interval_s=300, for_s=600)
+
+    assert max(seconds.values()) <= MAX_CALLS_PER_S / CALLS_PER_LOOK + 1
+    assert set(times.values()) <= {1, 2, 3}
+    assert len(times) == 300
+    # Nobody is left idle for long while others come in a heap.
+    assert len(seconds) > 600 / 3
+
+
+def test_a_server_with_more_shares_than_fit_is_asked_at_the_bounded_rate_and_each_share_has_its_turn() -> None:
+    seconds, times = looks_by_second(1500, interval_s=60, for_s=1300)
+
+    assert max(seconds.values()) <= MAX_CALLS_PER_S / CALLS_PER_LOOK + 1
+    assert sum(seconds.values()) * CALLS_PER_LOOK / 1300 <= MAX_CALLS_PER_S
+    assert len(times) == 1500
+    assert max(times.values()) - min(times.values()) <= 1
