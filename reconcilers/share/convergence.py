@@ -9,6 +9,7 @@ from informers.resource import ObjectKey, View
 from reconcilers import names
 from reconcilers.access import Recorder
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
 from reconcilers.remote_store import ObjectReader, read_keys
 from reconcilers.server.errors import ServerUnreachable
@@ -173,7 +174,8 @@ class Convergence:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
-            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
+            quota = parse_bytes(share.spec.quota.size) if share.spec.quota else 0
+            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes, quota=quota)
             return replace(known, mount=mount, used_bytes=used)
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
         metadata_name = row.metadata_store_id if metadata is None else metadata.name
