@@ -12,12 +12,13 @@ from typing import Any
 import yaml
 
 from informers.resource import Manifest
+from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.common import CustomResource
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.schema import Column, without_empty
 from reconcilers.api.share import DittoFSShare
 
-KINDS: tuple[type[CustomResource], ...] = (DittoFS, DittoFSShare)
+KINDS: tuple[type[CustomResource], ...] = (DittoFS, DittoFSShare, DittoFSBackup)
 
 #: The keywords of a structural schema that our models need, in the order in which they are written: what a reader
 #: looks for comes first, the fields of an object last. Any other keyword is a mistake of the model.

@@ -28,6 +28,15 @@ from informers.passes import Reconciler
 from informers.resource import ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.api import resources
+from reconcilers.backup.caches import (
+    BACKUP_INDEXERS,
+    BackupCaches,
+    backups_behind,
+    backups_of_instance,
+    backups_of_share,
+    changed_backup,
+)
+from reconcilers.backup.reconciler import BackupReconciler
 from reconcilers.dittofs.caches import (
     DITTOFS_INDEXERS,
     DittoFSCaches,
@@ -136,6 +145,7 @@ class Program:
     def _wire(self) -> None:
         instances = self._informer(resources.DITTOFS, indexers=DITTOFS_INDEXERS)
         shares = self._informer(resources.DITTOFS_SHARE, indexers=SHARE_INDEXERS)
+        backups = self._informer(resources.DITTOFS_BACKUP, indexers=BACKUP_INDEXERS)
         # Users name Secrets of their own: of all of them, but of each no more than its metadata.
         secrets = self._informer(resources.SECRET, metadata_only=True)
         config_maps, accounts, claims, stateful_sets, services, policies, pods = (
@@ -210,6 +220,20 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+
+        backup_reconciler = BackupReconciler(
+            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),
+            client=self._client,
+            recorder=self._events,
+            sessions=self._sessions,
+            credentials=credentials,
+            clock=self._clock,
+        )
+        backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
+        backup.watch(backups, changed_backup)
+        backup.watch(backups, backups_behind(backups.store))
+        backup.watch(instances, backups_of_instance(backups.store))
+        backup.watch(shares, backups_of_share(backups.store))
 
         announcer = self._controller(
             "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)

@@ -45,6 +45,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     _to(resources.DITTOFS_SHARE, (*READ, "patch"), "reconciled; patched for the finalizer"),
     _to(resources.DITTOFS_SHARE, ("patch",), "reports what was found", part="status"),
+    _to(resources.DITTOFS_BACKUP, (*READ, "patch"), "reconciled; patched for the finalizer"),
+    _to(resources.DITTOFS_BACKUP, ("patch",), "reports what became of it", part="status"),
     _to(resources.CONFIG_MAP, _OWN, "a child: the server's configuration and its declared shares"),
     _to(
         resources.SECRET,
@@ -75,7 +77,7 @@ LEADER_PERMISSIONS: tuple[Permission, ...] = (
     ),
 )
 
-_KINDS = (resources.DITTOFS, resources.DITTOFS_SHARE)
+_KINDS = (resources.DITTOFS, resources.DITTOFS_SHARE, resources.DITTOFS_BACKUP)
 
 #: What users get through the cluster's own role `view`, and with it `edit` and `admin`.
 VIEW_PERMISSIONS: tuple[Permission, ...] = (

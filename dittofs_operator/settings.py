@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     retry_period: Seconds = Field(2.0, description="pause between two attempts to take or renew the lease")
     dittofs_workers: int = Field(8, ge=1, le=100, description="DittoFS objects reconciled at the same time")
     share_workers: int = Field(16, ge=1, le=100, description="DittoFSShare objects reconciled at the same time")
+    backup_workers: int = Field(2, ge=1, le=100, description="DittoFSBackup objects reconciled at the same time")
     poll_interval: Seconds = Field(30.0, description="how often each server is compared with its objects")
     deep_poll_interval: Seconds = Field(
         300.0, description="how often what takes calls of its own (users, groups, details of shares) is compared"

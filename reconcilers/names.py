@@ -215,6 +215,11 @@ def object_prefix(instance: ObjectKey, specified: str) -> str:
     return f"{specified.strip('/') or f'{instance.namespace}/{instance.name}'}/"
 
 
+def backup_snapshot(uid: str) -> str:
+    """What the server's snapshots of the DittoFSBackup with this uid are called, one in each share."""
+    return f"{STORE_PREFIX}backup-{uid}"
+
+
 def netgroup(path: str) -> str:
     """The list of clients that may mount the share `path`; named after the path, which outlives the object."""
     return f"op-{store_key(path)}"

@@ -9,6 +9,7 @@ VERSION = "v1alpha1"
 
 DITTOFS = Resource(GROUP, VERSION, "dittofs", "DittoFS")
 DITTOFS_SHARE = Resource(GROUP, VERSION, "dittofsshares", "DittoFSShare")
+DITTOFS_BACKUP = Resource(GROUP, VERSION, "dittofsbackups", "DittoFSBackup")
 
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 NETWORK_POLICY = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")

@@ -49,7 +49,7 @@ class InstanceReference(ApiModel):
             min_length=1,
             max_length=MAX_INSTANCE_NAME,
             pattern=DNS_LABEL,
-            description="Name of the DittoFS, in the namespace of the share.",
+            description="Name of the DittoFS, in the namespace of this object.",
         ),
     ]
 

@@ -16,6 +16,7 @@ from informers import configuration
 from informers.client import Client
 from informers.errors import Invalid
 from informers.resource import Manifest
+from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.common import CustomResource
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
@@ -137,12 +138,38 @@ def test_a_share_that_moves_is_refused_in_the_same_words(
     assert message in refusal.value.message
 
 
+@pytest.mark.parametrize("extra", cases.GOOD_BACKUPS, ids=str)
+def test_a_good_backup_is_completed_as_the_unit_tests_say(rehearsal: Rehearsal, extra: Spec) -> None:
+    spec = cases.BACKUP | extra
+
+    assert rehearsal.make(DittoFSBackup, spec)["spec"] == admit(DittoFSBackup, manifest(DittoFSBackup, spec))["spec"]
+
+
+@pytest.mark.parametrize(("extra", "message"), cases.BAD_BACKUPS, ids=lambda case: str(case)[:60])
+def test_a_bad_backup_is_refused_in_the_same_words(rehearsal: Rehearsal, extra: Spec, message: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        rehearsal.make(DittoFSBackup, cases.BACKUP | extra)
+
+    assert message in refusal.value.message
+
+
+@pytest.mark.parametrize(("before", "after", "message"), cases.MOVED_BACKUPS, ids=str)
+def test_what_is_fixed_of_a_backup_is_refused_in_the_same_words(
+    rehearsal: Rehearsal, before: Spec, after: Spec, message: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        rehearsal.change(DittoFSBackup, cases.BACKUP | before, cases.BACKUP | after)
+
+    assert message in refusal.value.message
+
+
 @pytest.mark.parametrize(
     ("field", "text"),
     [
         ("dittofs.spec.volumeRetention", "Retain"),
         ("dittofs.spec.adapters.api.tls", "clientCASecretName"),
         ("dittofsshare.spec.quota.size", "such as 100Gi"),
+        ("dittofsbackup.spec.deletionPolicy", "Retain"),
     ],
 )
 def test_kubectl_explains_a_field(cluster: Place, field: str, text: str) -> None:

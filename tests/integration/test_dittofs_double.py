@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,43 @@ SHARE_DETAILS: tuple[tuple[str, str, Any], ...] = (
     ("DELETE", f"{SHARES}/none/quotas/user/1", None),
 )
 
+
+_SNAPSHOTS = f"{SHARES}/e/snapshots"
+#: Not a call: wait until no snapshot of this list is in the making.
+SETTLE = "SETTLE"
+
+#: Snapshots of the share e; `{snapshot}` is the one that was begun last.
+SNAPSHOTS: tuple[tuple[str, str, Any], ...] = (
+    ("GET", _SNAPSHOTS, None),
+    ("GET", f"{SHARES}/none/snapshots", None),
+    ("POST", f"{SHARES}/none/snapshots", {"name": "x"}),
+    ("POST", SHARES, {"name": "in-memory", "metadata_store_id": "mem", "local_block_store": "pm"}),
+    ("POST", f"{SHARES}/in-memory/snapshots", {"name": "x"}),
+    ("POST", _SNAPSHOTS, {"name": "x"}),
+    (SETTLE, _SNAPSHOTS, None),
+    ("GET", f"{_SNAPSHOTS}/{{snapshot}}", None),
+    ("POST", _SNAPSHOTS, {"name": "x", "retry_of": "{snapshot}"}),
+    ("POST", _SNAPSHOTS, {"name": "x", "retry_of": "none"}),
+    ("GET", f"{SHARES}/a%2Fb/snapshots/{{snapshot}}", None),
+    ("DELETE", f"{SHARES}/a%2Fb/snapshots/{{snapshot}}", None),
+    ("POST", _SNAPSHOTS, {"name": "x"}),
+    (SETTLE, _SNAPSHOTS, None),
+    ("GET", _SNAPSHOTS, None),
+    ("DELETE", f"{_SNAPSHOTS}/{{snapshot}}", None),
+    ("DELETE", f"{_SNAPSHOTS}/{{snapshot}}", None),
+    ("GET", f"{_SNAPSHOTS}/{{snapshot}}", None),
+    ("GET", f"{_SNAPSHOTS}/none", None),
+    ("DELETE", f"{_SNAPSHOTS}/none", None),
+    ("POST", f"{SHARES}/e/disable", None),
+    ("POST", _SNAPSHOTS, {"no_verify": True}),
+    (SETTLE, _SNAPSHOTS, None),
+    ("GET", _SNAPSHOTS, None),
+    ("POST", f"{SHARES}/e/enable", None),
+    ("DELETE", f"{SHARES}/in-memory", None),
+    ("POST", f"{SHARES}/a%2Fb/snapshots", {"name": "y"}),
+    (SETTLE, f"{SHARES}/a%2Fb/snapshots", None),
+    ("GET", f"{SHARES}/a%2Fb/snapshots/{{snapshot}}", None),
+)
 
 _POLICY = f"{SHARES}/e/snapshot-policy"
 _PATTERNS = (
@@ -361,10 +399,12 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"netgroup": "none"}),
     ("GET", f"{SHARES}/none/adapters/nfs/config", None),
     *SHARE_DETAILS,
+    *SNAPSHOTS,
     *SHARE_POLICIES,
     ("DELETE", f"{METADATA}/m", None),
     ("DELETE", f"{LOCAL}/p", None),
     ("DELETE", f"{SHARES}/a%2Fb", None),
+    ("GET", f"{SHARES}/a%2Fb/snapshots", None),
     ("GET", f"{SHARES}/a%2Fb/snapshot-policy", None),
     ("DELETE", f"{SHARES}/a%2Fb", None),
     ("DELETE", f"{METADATA}/mem", None),
@@ -382,6 +422,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
 _VARYING = frozenset(
     {"id", "created_at", "updated_at", "checked_at", "timestamp", "started_at", "uptime", "uptime_sec", "last_login"}
     | {"access_token", "refresh_token", "expires_at", "metadata_store_id", "local_block_store_id"}
+    | {"snapshot_id", "dump_bytes"}
 )
 
 _CAUSE = re.compile(r"(Failed to create metadata store: ).*", re.DOTALL)
@@ -436,11 +477,25 @@ def transcript(process: Process) -> list[str]:
 
     token = eventually(login, what="a login")
     lines: list[str] = []
-    for method, path, body in (("GET", SHARES, None), *CALLS):
+    snapshot = ""
+    for method, pattern, given in (("GET", SHARES, None), *CALLS):
+        path, body = pattern.replace("{snapshot}", snapshot), _filled(given, snapshot)
+        if method == SETTLE:
+            eventually(partial(_settled, process, path, token), what="the snapshots")
+            continue
         status, kind, content = ask(process, method, path, body, token if lines else "")
+        snapshot = content.get("snapshot_id", snapshot) if isinstance(content, dict) else snapshot
         shown = "" if status in (204, 307, 405) else f"{kind} {json.dumps(_shape(content), sort_keys=True)}"
-        lines.append(f"{method} {path} {json.dumps(body)} -> {status} {shown}")
+        lines.append(f"{method} {pattern} {json.dumps(given)} -> {status} {shown}")
     return lines
+
+
+def _filled(body: Any, snapshot: str) -> Any:
+    return json.loads(json.dumps(body).replace("{snapshot}", snapshot))
+
+
+def _settled(process: Process, path: str, token: str) -> bool:
+    return all(row["state"] != "creating" for row in ask(process, "GET", path, None, token)[2])
 
 
 def _shape(value: Any, field: str = "") -> Any:

@@ -24,6 +24,7 @@ from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers.api.resources import (
     CHILDREN,
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     EVENT,
     POD,
@@ -39,6 +40,7 @@ USER = "acceptance-tests"
 EVERYTHING = (
     DITTOFS,
     DITTOFS_SHARE,
+    DITTOFS_BACKUP,
     *CHILDREN,
     POD,
     EVENT,
@@ -59,6 +61,9 @@ class World:
 
     def share(self, name: str, *, instance: str = "demo", **spec: Any) -> Manifest:
         return self.create(DITTOFS_SHARE, name, spec={"instanceRef": {"name": instance}, **spec})
+
+    def backup(self, name: str, *, instance: str = "demo", **spec: Any) -> Manifest:
+        return self.create(DITTOFS_BACKUP, name, spec={"instanceRef": {"name": instance}, **spec})
 
     def secret(self, name: str, **values: str) -> Manifest:
         data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
@@ -223,6 +228,9 @@ class Server:
     def nfs(self, path: str) -> dict[str, Any]:
         options: dict[str, Any] = self.call("GET", f"/shares/{_segment(path)}/adapters/nfs/config")
         return options
+
+    def snapshots(self, path: str) -> list[dict[str, Any]]:
+        return list(self.call("GET", f"/shares/{_segment(path)}/snapshots"))
 
     def adapters(self) -> dict[str, dict[str, Any]]:
         return {row["type"]: row for row in self.call("GET", "/adapters")}

@@ -417,3 +417,27 @@ MOVED_SHARES: tuple[tuple[Spec, Spec, str], ...] = (
     ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
 )
+
+BACKUP: Spec = {"instanceRef": {"name": "demo"}}
+
+#: What is added to `BACKUP`.
+GOOD_BACKUPS: tuple[Spec, ...] = (
+    {"shares": ["a", "b.c"]},
+    {"operation": "Backup", "method": "Snapshot", "deletionPolicy": "Retain"},
+    {"suspend": True},
+)
+
+BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
+    ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
+    ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
+    ({"operation": "Restore"}, "spec.operation: Unsupported value"),
+    ({"method": "Archive"}, "spec.method: Unsupported value"),
+    ({"deletionPolicy": "Orphan"}, "spec.deletionPolicy: Unsupported value"),
+    ({"shares": ["a", "a"]}, 'spec.shares[1]: Duplicate value: "a"'),
+    ({"shares": ["/a"]}, "spec.shares[0]: Invalid value"),
+    ({"shares": [f"a{number}" for number in range(257)]}, "spec.shares: Too many"),
+)
+
+MOVED_BACKUPS: tuple[tuple[Spec, Spec, str], ...] = (
+    ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSBackup"),
+)

@@ -19,7 +19,8 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, SECRET
+from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, SECRET
+from reconcilers.backup.caches import BACKUP_INDEXERS
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 from reconcilers.server.tls import Tls
@@ -66,6 +67,7 @@ class Objects:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
         self.instances = Store(logger=logger)
+        self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
         self.writes: list[str] = []
         #: By name, the values of Secrets.
         self.secrets: dict[str, dict[str, str]] = {}
@@ -131,7 +133,8 @@ class Objects:
         return written
 
     def _cache(self, kind: str) -> Store:
-        return {DITTOFS.kind: self.instances, DITTOFS_SHARE.kind: self.shares}[kind]
+        caches = {DITTOFS.kind: self.instances, DITTOFS_SHARE.kind: self.shares, DITTOFS_BACKUP.kind: self.backups}
+        return caches[kind]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hack.localcluster.double import (
     share_details,
     shares,
     snapshot_policies,
+    snapshots,
     stores,
     users,
 )
@@ -102,6 +103,10 @@ ROUTES = (
     _route("GET", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.get_quota),
     _route("PUT", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.put_quota),
     _route("DELETE", f"{_SHARE}/quotas/{{scope}}/{{id}}", share_details.delete_quota),
+    _route("GET", f"{_SHARE}/snapshots", snapshots.list_snapshots),
+    _route("POST", f"{_SHARE}/snapshots", snapshots.create),
+    _route("GET", f"{_SHARE}/snapshots/{{id}}", snapshots.get),
+    _route("DELETE", f"{_SHARE}/snapshots/{{id}}", snapshots.delete),
     _route("GET", f"{_SHARE}/snapshot-policy", snapshot_policies.get),
     _route("PUT", f"{_SHARE}/snapshot-policy", snapshot_policies.put),
     _route("DELETE", f"{_SHARE}/snapshot-policy", snapshot_policies.delete),

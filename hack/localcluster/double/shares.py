@@ -107,6 +107,9 @@ def delete(request: Request) -> Answer:
     """DELETE /shares/{name}: the row goes, what the stores hold stays."""
     name = _find(request)["name"]
     del request.state.tables["shares"][name]
+    snapshots = request.state.tables["snapshots"]
+    for row in [row for row in snapshots.values() if row["share"] == name]:
+        del snapshots[row["id"]]
     request.state.tables["policies"].pop(name, None)
     request.state.loaded.discard(name)
     request.state.save()

@@ -60,10 +60,13 @@ class State:
             "shares": {},
             "netgroups": {},
             "quotas": {},
+            "snapshots": {},
             "policies": {},
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()
+        #: By id, when a snapshot in the making is ready, on the monotonic clock.
+        self.snapshots_ready_at: dict[str, float] = {}
         self.reports: dict[str, tuple[float, Row]] = {}
 
     def boot(self, configuration: ServerConfiguration) -> None:
@@ -87,6 +90,10 @@ class State:
                 raise StartFailed(f"Error: failed to open metadata store {name}: {error}") from error
         for name in self.tables["shares"]:
             self.load_share(name)
+        for row in self.tables["snapshots"].values():
+            if row["state"] == "creating":
+                abandoned = "abandoned: server restarted while snapshot was still creating"
+                row.update(state="failed", error=abandoned, updated_at=timestamp())
 
     def save(self) -> None:
         """Write all rows, in one step."""
@@ -133,14 +140,19 @@ class State:
             return
         if len(f"{name}:{row['id']}".encode()) > _FILE_HANDLE_BYTES:
             return
-        path = json.loads(local["config"] or "{}").get("path")
         try:
-            if path is not None:
-                folder = self.resolve(path) / "shares" / quote(name.lstrip("/"), safe="")
+            folder = self.share_folder(row)
+            if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             return
         self.loaded.add(name)
+
+    def share_folder(self, share: Row) -> Path | None:
+        """Where the local store keeps what is of `share`; None for one in memory."""
+        local = self.by_id("local", share["local_block_store_id"]) or {}
+        path = json.loads(local.get("config") or "{}").get("path")
+        return None if path is None else self.resolve(path) / "shares" / quote(share["name"].lstrip("/"), safe="")
 
     def find(self, table: str, reference: str) -> Row | None:
         """The row of `table` whose name or id is `reference`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
 from tests.support import admission_cases as cases
@@ -172,3 +173,36 @@ def test_a_name_that_is_no_path_needs_one() -> None:
 
     with pytest.raises(Refused, match=r"set spec\.path or choose a shorter name"):
         admit(DittoFSShare, manifest(DittoFSShare, cases.SHARE, name="a" * 27))
+
+
+def test_the_bare_backup_is_completed_by_the_contracts_defaults() -> None:
+    assert admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP))["spec"] == {
+        "instanceRef": {"name": "demo"},
+        "operation": "Backup",
+        "suspend": False,
+        "method": "Snapshot",
+        "deletionPolicy": "Delete",
+    }
+
+
+@pytest.mark.parametrize("extra", cases.GOOD_BACKUPS, ids=str)
+def test_a_good_backup_is_taken(extra: Spec) -> None:
+    admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | extra))
+
+
+@pytest.mark.parametrize(("extra", "message"), cases.BAD_BACKUPS, ids=lambda case: str(case)[:60])
+def test_a_bad_backup_is_refused_with_the_field(extra: Spec, message: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | extra))
+
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(("before", "after", "message"), cases.MOVED_BACKUPS, ids=str)
+def test_what_is_fixed_of_a_backup_cannot_change(before: Spec, after: Spec, message: str) -> None:
+    stored = admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | before))
+
+    with pytest.raises(Refused) as refusal:
+        admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | after), stored)
+
+    assert message in str(refusal.value)

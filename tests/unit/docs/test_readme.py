@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from dittofs_operator.settings import Settings
+from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
 
@@ -18,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def fields_of(model: type[DittoFS | DittoFSShare]) -> set[str]:
+def fields_of(model: type[DittoFS | DittoFSShare | DittoFSBackup]) -> set[str]:
     """The names of the fields of `spec`, as a user writes them."""
     spec = model.model_fields["spec"].annotation
     assert isinstance(spec, type)
@@ -67,3 +68,9 @@ def test_no_field_is_there_that_it_says_is_not_yet() -> None:
     properties = fields_of(DittoFS)
     assert set(re.findall(r"`([a-zA-Z]+)`", works)) <= properties
     assert not set(re.findall(r"`([a-zA-Z]+)`", not_yet)) & properties
+
+
+def test_the_backup_fields_it_says_work_are_there() -> None:
+    (row,) = (line for line in README.splitlines() if line.startswith("| `DittoFSBackup`"))
+    works = row.split("|")[2]
+    assert set(re.findall(r"`([a-zA-Z]+)[:`]", works)) <= fields_of(DittoFSBackup)

@@ -14,6 +14,7 @@ from pydantic import Field
 from dittofs_operator import cli, crds
 from hack.localcluster.apiserver.schema import cel, structural
 from informers.resource import Resource
+from reconcilers.api.backup import BackupCondition, BackupPhase, DittoFSBackup
 from reconcilers.api.common import ApiModel, CustomResource
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
@@ -161,6 +162,23 @@ def test_a_share_has_the_names_columns_and_subresources_of_the_contract() -> Non
     assert version["subresources"] == {"status": {}}
 
 
+def test_a_backup_has_the_names_columns_and_subresources_of_the_contract() -> None:
+    spec = crds.crd(DittoFSBackup)["spec"]
+    version = spec["versions"][0]
+
+    assert spec["names"]["shortNames"] == ["dfsbackup"]
+    assert [c["name"] for c in version["additionalPrinterColumns"] if "priority" not in c] == [
+        "Instance",
+        "Operation",
+        "Method",
+        "Phase",
+        "Size",
+        "Started",
+        "Completed",
+    ]
+    assert version["subresources"] == {"status": {}}
+
+
 @each_kind
 def test_columns_and_scale_point_to_fields_that_exist(kind: type[CustomResource]) -> None:
     fields = {path.removesuffix("[]") for path in _nodes_of_our_own(kind)} | {".metadata.creationTimestamp"}
@@ -174,7 +192,11 @@ def test_columns_and_scale_point_to_fields_that_exist(kind: type[CustomResource]
 
 @pytest.mark.parametrize(
     ("kind", "phases", "conditions"),
-    [(DittoFS, DittoFSPhase, DittoFSCondition), (DittoFSShare, SharePhase, ShareCondition)],
+    [
+        (DittoFS, DittoFSPhase, DittoFSCondition),
+        (DittoFSShare, SharePhase, ShareCondition),
+        (DittoFSBackup, BackupPhase, BackupCondition),
+    ],
 )
 def test_every_phase_and_condition_fits_its_field(
     kind: type[CustomResource], phases: type[StrEnum], conditions: type[StrEnum]

@@ -81,10 +81,10 @@ def test_definitions_that_are_not_there_are_named_with_the_remedy(
 def test_a_definition_of_an_older_operator_is_named_with_what_it_lacks(
     kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    older, shares = copy.deepcopy(crds.all_crds())
+    older, *others = copy.deepcopy(crds.all_crds())
     del _spec(older)["properties"]["suspend"]
     _spec(older)["properties"]["image"]["maxLength"] = 77
-    _install(kubeconfig, older, shares)
+    _install(kubeconfig, older, *others)
 
     code, _, err = _check(kubeconfig, capsys)
 
@@ -96,9 +96,9 @@ def test_a_definition_of_an_older_operator_is_named_with_what_it_lacks(
 def test_a_definition_of_a_newer_operator_with_more_fields_is_good_enough(
     kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer, shares = copy.deepcopy(crds.all_crds())
+    newer, *others = copy.deepcopy(crds.all_crds())
     _spec(newer)["properties"]["colour"] = {"type": "string"}
-    _install(kubeconfig, newer, shares)
+    _install(kubeconfig, newer, *others)
 
     assert _check(kubeconfig, capsys)[0] == 0
 

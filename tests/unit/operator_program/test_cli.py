@@ -33,7 +33,7 @@ def test_version_prints_the_projects_version() -> None:
 
 def test_crds_prints_every_definition_as_yaml() -> None:
     printed = list(yaml.safe_load_all(run("crds").stdout))
-    assert {item["spec"]["names"]["kind"] for item in printed} == {"DittoFS", "DittoFSShare"}
+    assert {item["spec"]["names"]["kind"] for item in printed} == {"DittoFS", "DittoFSShare", "DittoFSBackup"}
 
 
 @pytest.mark.parametrize(

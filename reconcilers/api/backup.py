@@ -1,0 +1,183 @@
+"""The DittoFSBackup: what of a DittoFS is backed up, how, and what became of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from reconcilers.api import resources
+from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource
+from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
+from reconcilers.api.share import MAX_PATH, InstanceReference
+
+#: How many shares one backup can hold: its status names each, and etcd takes objects of up to 1.5 MiB.
+MAX_SHARES = 2048
+
+_FIXED = "{field} is fixed; create another DittoFSBackup"
+_INSTANCE_FIXED = Rule("self == oldSelf", _FIXED.format(field="instanceRef"))
+_OPERATION_FIXED = Rule("self == oldSelf", _FIXED.format(field="operation"))
+
+ShareName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
+
+
+class Operation(StrEnum):
+    """What is done."""
+
+    BACKUP = "Backup"
+
+
+class BackupMethod(StrEnum):
+    """How it is done."""
+
+    SNAPSHOT = "Snapshot"
+
+
+class BackupDeletion(StrEnum):
+    """What becomes of the backed-up data with the object."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class DittoFSBackupSpec(ApiModel):
+    """The backup that is wanted."""
+
+    instance_ref: Annotated[
+        InstanceReference,
+        Field(description="The DittoFS that is backed up. Fixed.", json_schema_extra=validated(_INSTANCE_FIXED)),
+    ]
+    shares: Annotated[
+        tuple[ShareName, ...],
+        Field(
+            description="Names of the DittoFSShares that are backed up, as they are when the backup begins; empty: all "
+            "of the instance.",
+            json_schema_extra={"x-kubernetes-list-type": "set", "maxItems": 256},
+        ),
+    ] = ()
+    operation: Annotated[
+        Operation, Field(description="What is done: Backup. Fixed.", json_schema_extra=validated(_OPERATION_FIXED))
+    ] = Operation.BACKUP
+    suspend: Annotated[
+        bool,
+        Field(description="While true no backup begins. One that is under way is finished; deletion still works."),
+    ] = False
+    method: Annotated[
+        BackupMethod,
+        Field(
+            description="Snapshot: the server's own snapshots, taken while clients work, kept on the instance's own "
+            "volumes and restorable into this instance only. They help against mistakes, not against a lost volume."
+        ),
+    ] = BackupMethod.SNAPSHOT
+    deletion_policy: Annotated[
+        BackupDeletion,
+        Field(
+            description="Delete: the backed-up data goes with the object. Retain: it stays on the server, where the "
+            "operator no longer looks after it. What holds when the object is deleted."
+        ),
+    ] = BackupDeletion.DELETE
+
+
+class BackupPhase(StrEnum):
+    """The state of a DittoFSBackup in one word."""
+
+    DELETING = "Deleting"
+    SUSPENDED = "Suspended"
+    PENDING = "Pending"
+    WAITING_FOR_INSTANCE = "WaitingForInstance"
+    RUNNING = "Running"
+    VERIFYING = "Verifying"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+
+#: A backup that got there is never run again.
+FINISHED = frozenset({BackupPhase.COMPLETED, BackupPhase.FAILED})
+
+
+class BackupCondition(StrEnum):
+    """The condition types of a DittoFSBackup; all are present from the first pass on."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+
+class BackupArtifact(ApiModel):
+    """What was kept of one share."""
+
+    share: Annotated[str, Field(max_length=253, description="Name of the DittoFSShare.")]
+    path: Annotated[str, Field(max_length=MAX_PATH, description="Name of the share on the server.")]
+    snapshot_id: Annotated[
+        str, Field(alias="snapshotID", max_length=64, description="The server's own identifier of the snapshot.")
+    ] = ""
+    bytes: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="What the snapshot's copy of the metadata takes; contents are not copied, the server holds "
+            "them as long as the snapshot is there. Absent until it is verified.",
+        ),
+    ] = None
+    durable: Annotated[
+        bool, Field(description="Whether every block was found in the bucket; never so without a bucket.")
+    ] = False
+    location: Annotated[str, Field(max_length=1024, description="Where it is kept, and what it is lost with.")] = ""
+
+
+class DittoFSBackupStatus(ApiModel):
+    """What became of the backup."""
+
+    observed_generation: Annotated[
+        int, Field(ge=0, description="The metadata.generation of the specification that this status is about.")
+    ] = 0
+    ready: Annotated[bool, Field(description="Whether there is a verified backup: the condition Ready is True.")] = (
+        False
+    )
+    # Plain text, no enum: a later version adds phases, and this one must still read what that one wrote.
+    phase: Annotated[
+        str, Field(max_length=32, description="The state in one word: " + ", ".join(BackupPhase) + ".")
+    ] = ""
+    start_time: Annotated[
+        str, Field(description="When the backup began.", json_schema_extra={"format": "date-time"})
+    ] = ""
+    completion_time: Annotated[
+        str, Field(description="When it ended, well or badly.", json_schema_extra={"format": "date-time"})
+    ] = ""
+    size: Annotated[
+        str, Field(max_length=32, description="What the backup takes, as a quantity: the bytes of its artifacts.")
+    ] = ""
+    durable: Annotated[
+        bool, Field(description="Whether the contents of every share were found in the bucket; false without one.")
+    ] = False
+    artifacts: Annotated[
+        tuple[BackupArtifact, ...],
+        Field(description="What was kept, share by share.", json_schema_extra=atomic_list(max_items=MAX_SHARES)),
+    ] = ()
+    conditions: Conditions = ()
+
+
+class DittoFSBackup(CustomResource):
+    """A backup of a DittoFS, taken once."""
+
+    resource: ClassVar = resources.DITTOFS_BACKUP
+    definition: ClassVar = Definition(
+        short_names=("dfsbackup",),
+        columns=(
+            Column("Instance", "string", ".spec.instanceRef.name", "The DittoFS that is backed up."),
+            Column("Operation", "string", ".spec.operation", "What is done."),
+            Column("Method", "string", ".spec.method", "How it is done."),
+            Column("Phase", "string", ".status.phase", "The state in one word."),
+            Column("Size", "string", ".status.size", "What the backup takes."),
+            Column("Durable", "boolean", ".status.durable", "Whether all of it is in a bucket.", priority=1),
+            Column("Started", "date", ".status.startTime", "Time since it began."),
+            Column("Completed", "date", ".status.completionTime", "Time since it ended."),
+        ),
+    )
+
+    spec: Annotated[DittoFSBackupSpec, Field(description="The backup that is wanted.")]
+    status: Annotated[DittoFSBackupStatus, Field(description="What became of it; written by the operator alone.")] = (
+        DittoFSBackupStatus()
+    )

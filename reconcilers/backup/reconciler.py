@@ -1,0 +1,107 @@
+"""Makes the backups that DittoFSBackups ask for, once each, and says what became of them."""
+
+from __future__ import annotations
+
+from informers.clock import Clock
+from informers.errors import Conflict as ObjectConflict
+from informers.errors import NotFound as ObjectNotFound
+from informers.finalizer import Finalizer
+from informers.resource import ObjectKey, View
+from informers.result import Done, RequeueAfter, Result
+from reconcilers import names
+from reconcilers.access import ApiClient, Recorder
+from reconcilers.api.backup import FINISHED, BackupCondition, BackupPhase, DittoFSBackup
+from reconcilers.api.common import InvalidObject
+from reconcilers.api.resources import DITTOFS_BACKUP
+from reconcilers.backup.caches import BackupCaches
+from reconcilers.backup.deletion import Deletion, leaving_backup
+from reconcilers.backup.run import BackupRun, Subject
+from reconcilers.backup.status import BackupFacts, Findings, wanted_status
+from reconcilers.server.session import Sessions
+from reconcilers.share.access import CredentialsReader, ServerAccess
+from reconcilers.status_writer import StatusWriter
+from reconcilers.unreadable import Unreadable
+
+#: How soon to try again to write a status that others wrote in between of.
+STALE_S = 1.0
+
+
+class BackupReconciler:
+    """Reconciles DittoFSBackups. One that is finished costs nothing more."""
+
+    def __init__(
+        self,
+        *,
+        caches: BackupCaches,
+        client: ApiClient,
+        recorder: Recorder,
+        sessions: Sessions,
+        credentials: CredentialsReader,
+        clock: Clock,
+    ) -> None:
+        self._caches = caches
+        self._clock = clock
+        self._status = StatusWriter(client=client, resource=DITTOFS_BACKUP, conditions=frozenset(BackupCondition))
+        self._unreadable = Unreadable(
+            status=self._status,
+            recorder=recorder,
+            clock=clock,
+            conditions=BackupCondition,
+            failing=frozenset((BackupCondition.READY,)),
+            phase=BackupPhase.PENDING,
+        )
+        access = ServerAccess(sessions=sessions, credentials=credentials)
+        finalizer = Finalizer(names.FINALIZER, DITTOFS_BACKUP, client, field_manager=names.FIELD_MANAGER)
+        self._run = BackupRun(
+            caches=caches,
+            recorder=recorder,
+            access=access,
+            finalizer=finalizer,
+            clock=clock,
+            known=self._known,
+            write=self._write,
+        )
+        self._deletion = Deletion(
+            caches=caches,
+            finalizer=finalizer,
+            recorder=recorder,
+            access=access,
+            clock=clock,
+            report=self._report_deleting,
+        )
+
+    def reconcile(self, key: ObjectKey) -> Result:
+        """One pass over the DittoFSBackup named `key`."""
+        view = self._caches.backups.get(key)
+        if view is None:
+            self._deletion.forget(key)
+            self._status.forget(key)
+            return Done()
+        known = self._known(view)
+        if known["status"].get("phase") in FINISHED and not view["metadata"].get("deletionTimestamp"):
+            return Done()  # whatever its specification says by now, and whether or not we can read it
+        try:
+            backup = DittoFSBackup.from_view(known)
+        except InvalidObject as error:
+            if not view["metadata"].get("deletionTimestamp"):
+                return self._unreadable.tell(view, error)
+            backup = leaving_backup(known)
+        try:
+            if backup.deleting:
+                return self._deletion.step(view, backup)
+            return self._run.step(Subject(view, backup))
+        except ObjectNotFound:
+            return Done()
+        except ObjectConflict:
+            return RequeueAfter(STALE_S)
+
+    def _known(self, view: View) -> View:
+        """The object with its newest status: what was written may not have come back yet."""
+        return {**view, "status": self._status.last(view)}
+
+    def _report_deleting(self, view: View, backup: DittoFSBackup, message: str) -> None:
+        findings = Findings(BackupPhase.DELETING, "DeletingData", message, BackupFacts.of_status(backup))
+        self._write(Subject(view, backup), findings)
+
+    def _write(self, subject: Subject, findings: Findings) -> None:
+        self._status.write(subject.view, wanted_status(subject.backup, findings, now=self._clock.now()))

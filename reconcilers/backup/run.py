@@ -1,0 +1,196 @@
+"""The way of one backup from its turn to its end; every step may be the last one before a restart.
+
+What has an end: waiting to begin, from when it is its turn on, and the run itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from informers.clock import Clock
+from informers.finalizer import Finalizer
+from informers.resource import View
+from informers.result import Backoff, Done, RequeueAfter, Result
+from reconcilers.access import Recorder
+from reconcilers.api.backup import BackupPhase, DittoFSBackup
+from reconcilers.api.common import InvalidObject
+from reconcilers.api.dittofs import DittoFS
+from reconcilers.backup import snapshots, status, turn
+from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
+from reconcilers.backup.plan import Obstacle, instance_obstacle, planned
+from reconcilers.backup.snapshots import Artifacts, Look, Verdict
+from reconcilers.server.credentials import CredentialsMissing
+from reconcilers.server.errors import Reaction, ServerError, treatment
+from reconcilers.share.access import ServerAccess
+from reconcilers.share.caches import BY_INSTANCE as SHARES_BY_INSTANCE
+
+#: How long a backup whose turn it is may wait for what it needs.
+START_LIMIT_S = 3600.0
+#: How long a run may take, from its beginning.
+RUN_LIMIT_S = 7200.0
+#: How soon to look again at what the server makes: a part of the time that it took so far, within these bounds.
+SOONEST_LOOK_S, LATEST_LOOK_S = 0.5, 15.0
+#: How often to look at the queue, should nobody call.
+QUEUE_LOOK_S = 60.0
+
+#: Obstacles that come with time, and concern nobody before.
+_USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable", "ServerBusy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The backup of a pass: as read, and with the status that is known of it."""
+
+    view: View
+    backup: DittoFSBackup
+
+
+class BackupRun:
+    """Takes backups by the method Snapshot."""
+
+    def __init__(
+        self,
+        *,
+        caches: BackupCaches,
+        recorder: Recorder,
+        access: ServerAccess,
+        finalizer: Finalizer,
+        clock: Clock,
+        known: Callable[[View], View],
+        write: Callable[[Subject, status.Findings], None],
+    ) -> None:
+        """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`."""
+        self._caches = caches
+        self._recorder = recorder
+        self._access = access
+        self._finalizer = finalizer
+        self._clock = clock
+        self._known = known
+        self._write = write
+        #: Held from looking whose turn it is to having written that it began.
+        self._turn = threading.Lock()
+
+    def step(self, subject: Subject) -> Result:
+        """One pass over a backup that is not finished. Raises an `ApiError`."""
+        backup = subject.backup
+        instance: DittoFS | None = None
+        try:
+            instance = instance_of(subject.view, self._caches)
+            obstacle = instance_obstacle(backup, instance)
+        except InvalidObject as error:
+            fields = ", ".join(field for field, _ in error.problems)
+            message = f'the operator can\'t read {fields} of DittoFS "{backup.spec.instance_ref.name}"'
+            obstacle = Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "InvalidSpec", message)
+        if not backup.status.start_time:
+            return self._begin(subject, instance, obstacle)
+        if obstacle is not None or instance is None:
+            return self._wait(subject, obstacle)
+        return self._advance(subject, instance)
+
+    def _begin(self, subject: Subject, instance: DittoFS | None, obstacle: Obstacle | None) -> Result:
+        backup = subject.backup
+        if backup.spec.suspend:
+            self._write(subject, status.suspended(backup))
+            return Done()
+        with self._turn:
+            rivals = self._caches.backups.by_index(BY_INSTANCE, str(instance_key(subject.view)))
+            ahead = turn.ahead_of(self._known(subject.view), [self._known(rival) for rival in rivals])
+            if ahead is not None:
+                self._write(subject, status.queued(backup, ahead))
+                return RequeueAfter(QUEUE_LOOK_S)
+            if obstacle is not None or instance is None:
+                return self._wait(subject, obstacle)
+            shares = self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key))
+            plan = planned(backup, instance, shares)
+            if isinstance(plan, Obstacle):
+                return self._wait(subject, plan)
+            if not self._finalizer.is_on(subject.view):
+                # The watch brings the object back with the finalizer on; only then anything is made on the server.
+                return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
+            facts = status.begun(plan, now=self._clock.now())
+            names = ", ".join(artifact.share for artifact in plan)
+            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {_cut(names)}", facts))
+        self._recorder.normal(subject.view, "BackupStarted", f"backs up {_cut(names)}")
+        return self._advance(self._again(subject), instance)
+
+    def _wait(self, subject: Subject, obstacle: Obstacle | None) -> Result:
+        backup = subject.backup
+        if obstacle is None:  # the instance is there and nothing is in the way
+            return Done()
+        now = self._clock.now()
+        since, limit_s = backup.status.start_time, RUN_LIMIT_S
+        if not since:
+            since, limit_s = status.trying_since(backup), START_LIMIT_S
+        if obstacle.final or (since and status.seconds_since(since, now) >= limit_s):
+            words = obstacle.message if obstacle.final else f"gave up after {limit_s / 60:g} min: {obstacle.message}"
+            return self._fail(subject, status.BackupFacts.of_status(backup), obstacle.reason, words)
+        findings = status.waiting(backup, obstacle)
+        if obstacle.reason not in _USUAL and not status.told(backup, findings):
+            self._recorder.warning(subject.view, findings.reason, findings.message)
+        self._write(subject, findings)
+        return RequeueAfter(LATEST_LOOK_S)
+
+    def _advance(self, subject: Subject, instance: DittoFS) -> Result:
+        backup = subject.backup
+        facts = status.BackupFacts.of_status(backup)
+
+        def record(artifacts: Artifacts) -> None:
+            nonlocal facts
+            facts = replace(facts, artifacts=artifacts)
+            self._write(subject, status.under_way(BackupPhase.RUNNING, "the server makes snapshots", facts))
+
+        try:
+            session = self._access.open(instance)
+            looks = snapshots.advance(session, backup.metadata.uid, facts.artifacts, record)
+        except CredentialsMissing as error:
+            return self._hindered(subject, "CredentialsMissing", str(error))
+        except ServerError as error:
+            what = treatment(error)
+            if what.reaction is Reaction.REPORT:
+                return self._fail(subject, facts, what.reason, str(error))
+            return self._hindered(subject, what.reason, str(error))
+        return self._settle(subject, looks, replace(facts, artifacts=tuple(look.artifact for look in looks)))
+
+    def _settle(self, subject: Subject, looks: tuple[Look, ...], facts: status.BackupFacts) -> Result:
+        now = self._clock.now()
+        by_verdict = {verdict: [look for look in looks if look.verdict is verdict] for verdict in Verdict}
+        took_s = status.seconds_since(facts.start_time, now)
+        open_looks = by_verdict[Verdict.PENDING] or by_verdict[Verdict.UNVERIFIED]
+        if open_looks and took_s < RUN_LIMIT_S:
+            phase = BackupPhase.RUNNING if by_verdict[Verdict.PENDING] else BackupPhase.VERIFYING
+            self._write(subject, status.under_way(phase, _words(open_looks), facts))
+            return RequeueAfter(min(max(took_s / 5, SOONEST_LOOK_S), LATEST_LOOK_S))
+        if by_verdict[Verdict.FAILED]:
+            return self._fail(subject, facts, "SnapshotFailed", _words(by_verdict[Verdict.FAILED]))
+        if open_looks:
+            words = f"gave up after {RUN_LIMIT_S / 60:g} min: {_words(open_looks)}"
+            return self._fail(subject, facts, "DeadlineExceeded", words)
+        findings = status.completed(facts, now=now)
+        self._write(subject, findings)
+        self._recorder.normal(subject.view, "BackupCompleted", findings.message)
+        return Done()
+
+    def _hindered(self, subject: Subject, reason: str, message: str) -> Result:
+        """The server can't be asked; what was recorded in this very pass is in the newest status."""
+        result = self._wait(self._again(subject), Obstacle(BackupPhase.WAITING_FOR_INSTANCE, reason, message))
+        return Backoff(reason, at_most_s=LATEST_LOOK_S) if isinstance(result, RequeueAfter) else result
+
+    def _fail(self, subject: Subject, facts: status.BackupFacts, reason: str, message: str) -> Result:
+        self._write(subject, status.failed(facts, reason, message, now=self._clock.now()))
+        self._recorder.warning(subject.view, "BackupFailed", f"{reason}: {message}")
+        return Done()
+
+    def _again(self, subject: Subject) -> Subject:
+        """The same object with the status that was just written."""
+        return Subject(subject.view, DittoFSBackup.from_view(self._known(subject.view)))
+
+
+def _words(looks: list[Look]) -> str:
+    first = f"{looks[0].artifact.share}: {looks[0].words}"
+    return first if len(looks) == 1 else f"{first} (and {len(looks) - 1} more shares)"
+
+
+def _cut(names: str, longest: int = 200) -> str:
+    return names if len(names) <= longest else f"{names[:longest]}…"

@@ -1,0 +1,157 @@
+"""The status of a DittoFSBackup, decided from what one pass found. Pure: no client, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from reconcilers.api.backup import BackupArtifact, BackupCondition, BackupPhase, DittoFSBackup
+from reconcilers.api.common import ConditionStatus
+from reconcilers.backup.plan import Obstacle
+from reconcilers.conditions import Condition, false, to_status, true
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFacts:
+    """What is known of a backup that has begun, or not yet: times as text, since they are only compared and shown."""
+
+    start_time: str = ""
+    completion_time: str = ""
+    artifacts: tuple[BackupArtifact, ...] = ()
+
+    @classmethod
+    def of_status(cls, backup: DittoFSBackup) -> BackupFacts:
+        """What the last pass wrote down."""
+        status = backup.status
+        return cls(status.start_time, status.completion_time, status.artifacts)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one pass found."""
+
+    phase: BackupPhase
+    reason: str
+    message: str
+    facts: BackupFacts
+    #: The operator works on it, or tries to; in a queue or suspended it doesn't.
+    progressing: bool = False
+
+
+def waiting(backup: DittoFSBackup, obstacle: Obstacle) -> Findings:
+    """Something is in the way of the backup."""
+    return Findings(
+        obstacle.phase, obstacle.reason, obstacle.message, BackupFacts.of_status(backup), progressing=not obstacle.final
+    )
+
+
+def queued(backup: DittoFSBackup, ahead: str) -> Findings:
+    """Another backup of the instance goes first."""
+    message = f'waits for DittoFSBackup "{ahead}": one at a time is made of an instance, the oldest first'
+    return Findings(BackupPhase.PENDING, "InstanceBusy", message, BackupFacts.of_status(backup))
+
+
+def suspended(backup: DittoFSBackup) -> Findings:
+    """The backup is not to begin."""
+    return Findings(
+        BackupPhase.SUSPENDED, "Suspended", "spec.suspend is true", BackupFacts.of_status(backup), progressing=False
+    )
+
+
+def under_way(phase: BackupPhase, message: str, facts: BackupFacts) -> Findings:
+    """The server is at work, or what it made is being verified."""
+    return Findings(phase, phase.value, message, facts, progressing=True)
+
+
+def completed(facts: BackupFacts, *, now: datetime) -> Findings:
+    """Everything was made and verified."""
+    facts = replace(facts, completion_time=now.strftime(_TIME))
+    kept = "its contents are in the bucket" if is_durable(facts.artifacts) else "not durable: lost with its volume"
+    shares = "1 share" if len(facts.artifacts) == 1 else f"{len(facts.artifacts)} shares"
+    return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {size_of(facts.artifacts)}; {kept}", facts)
+
+
+def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
+    """It ended badly."""
+    return Findings(BackupPhase.FAILED, reason, message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
+def begun(artifacts: tuple[BackupArtifact, ...], *, now: datetime) -> BackupFacts:
+    """What is known when a backup begins."""
+    return BackupFacts(start_time=now.strftime(_TIME), artifacts=artifacts)
+
+
+def is_durable(artifacts: Iterable[BackupArtifact]) -> bool:
+    """Whether the contents of every share were found in the bucket."""
+    found = tuple(artifacts)
+    return bool(found) and all(artifact.durable for artifact in found)
+
+
+def size_of(artifacts: Iterable[BackupArtifact]) -> str:
+    """What the verified ones among `artifacts` take, as a quantity of two to four digits; empty when there is none."""
+    known = [artifact.bytes for artifact in artifacts if artifact.bytes is not None]
+    if not known:
+        return ""
+    size, units = sum(known), ["", "Ki", "Mi", "Gi", "Ti", "Pi"]
+    while size >= 10_240 and len(units) > 1:
+        size = -(-size // 1024)
+        units.pop(0)
+    return f"{size}{units[0]}"
+
+
+def seconds_since(time: str, now: datetime) -> float:
+    """Seconds from `time`, as a status holds it, to `now`."""
+    return (now - datetime.fromisoformat(time)).total_seconds()
+
+
+def trying_since(backup: DittoFSBackup) -> str:
+    """Since when the operator tries to begin it; empty when the last pass did not."""
+    known = _previous(backup, BackupCondition.PROGRESSING)
+    return known["lastTransitionTime"] if known.get("status") == ConditionStatus.TRUE else ""
+
+
+def told(backup: DittoFSBackup, findings: Findings) -> bool:
+    """Whether the last pass said the same, reason and words."""
+    known = _previous(backup, BackupCondition.READY)
+    return (known.get("reason"), known.get("message")) == (findings.reason, findings.message)
+
+
+def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -> dict[str, Any]:
+    """The status of `backup` after a pass that found `findings`."""
+    facts = findings.facts
+    size = size_of(facts.artifacts)
+    return {
+        "observedGeneration": backup.metadata.generation,
+        "ready": findings.phase is BackupPhase.COMPLETED,
+        "phase": findings.phase.value,
+        **({"startTime": facts.start_time} if facts.start_time else {}),
+        **({"completionTime": facts.completion_time} if facts.completion_time else {}),
+        **({"size": size} if size else {}),
+        "durable": findings.phase is BackupPhase.COMPLETED and is_durable(facts.artifacts),
+        "artifacts": [artifact.manifest() for artifact in facts.artifacts],
+        "conditions": to_status(
+            _conditions(findings),
+            previous=[condition.model_dump(mode="json", by_alias=True) for condition in backup.status.conditions],
+            observed_generation=backup.metadata.generation,
+            now=now,
+        ),
+    }
+
+
+def _conditions(findings: Findings) -> tuple[Condition, ...]:
+    holding = {
+        BackupCondition.READY: findings.phase is BackupPhase.COMPLETED,
+        BackupCondition.PROGRESSING: findings.progressing,
+        BackupCondition.COMPLETED: findings.phase is BackupPhase.COMPLETED,
+        BackupCondition.FAILED: findings.phase is BackupPhase.FAILED,
+    }
+    return tuple((true if holds else false)(kind, findings.reason, findings.message) for kind, holds in holding.items())
+
+
+def _previous(backup: DittoFSBackup, kind: BackupCondition) -> Mapping[str, Any]:
+    found = next((condition for condition in backup.status.conditions if condition.type == kind), None)
+    return {} if found is None else found.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,87 @@
+"""The calls about snapshots of shares, and their rows (dittofs-server 5.3, tried against v0.29.0)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconcilers.server.calls import Caller, path_of, rows_of
+from reconcilers.server.errors import NotFound, ServerUnreachable
+from reconcilers.server.rows import json_object
+from reconcilers.server.share_calls import share_segment
+
+
+class SnapshotState(StrEnum):
+    """How far the server is with a snapshot."""
+
+    CREATING = "creating"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot of one share. `dump_bytes` is 0 in lists, and while there is no copy of the metadata on disk."""
+
+    id: str
+    name: str
+    #: A `SnapshotState`, or a word of another version.
+    state: str
+    remote_durable: bool
+    dump_bytes: int
+    error: str
+    created_at: str
+
+    @classmethod
+    def parse(cls, data: object) -> Snapshot:
+        """From a snapshot row. Raises ServerUnreachable when it is none."""
+        row = json_object(data, "snapshot")
+        size = row.get("dump_bytes")
+        return cls(
+            id=str(row.get("id") or ""),
+            name=str(row.get("name") or ""),
+            state=str(row.get("state") or ""),
+            remote_durable=row.get("remote_durable") is True,
+            dump_bytes=int(size) if isinstance(size, (int, float)) else 0,
+            error=str(row.get("error") or ""),
+            created_at=str(row.get("created_at") or ""),
+        )
+
+
+class SnapshotCalls:
+    """The calls; every one raises a `ServerError` when it fails."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def snapshots(self, share: str) -> tuple[Snapshot, ...]:
+        """The snapshots of a share, newest first; none when there is no such share."""
+        return rows_of(self._caller.call("GET", _path(share)), Snapshot.parse)
+
+    def snapshot(self, share: str, snapshot_id: str) -> Snapshot | None:
+        """One snapshot by its whole id, None when there is none."""
+        try:
+            return Snapshot.parse(self._caller.call("GET", _path(share, snapshot_id)))
+        except NotFound:
+            return None
+
+    def create_snapshot(self, share: str, name: str) -> str:
+        """Begin a snapshot, while clients work, and give its id; the server is done when its state says so.
+
+        Names need not be unique and a second call makes a second snapshot: look the name up first. Conflict while
+        another snapshot of the share is being made, NotFound when the share is not loaded.
+        """
+        answer = json_object(self._caller.call("POST", _path(share), {"name": name}), "snapshot")
+        if not answer.get("snapshot_id"):
+            raise ServerUnreachable("the answer names no snapshot: is it a DittoFS server of a known version?")
+        return str(answer["snapshot_id"])
+
+    def delete_snapshot(self, share: str, snapshot_id: str) -> None:
+        """Remove a snapshot; Conflict while it is being made or restored, nothing when it is gone."""
+        with suppress(NotFound):
+            self._caller.call("DELETE", _path(share, snapshot_id))
+
+
+def _path(share: str, *segments: str) -> str:
+    return path_of("shares", share_segment(share), "snapshots", *segments)

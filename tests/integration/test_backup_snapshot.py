@@ -1,0 +1,71 @@
+"""DittoFSBackups on a running instance: what is said to be kept is on the server, and goes with the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dittofs_operator.program import Program
+from informers.client import Client
+from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE
+from tests.support.acceptance import World, world_of_its_own
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def world(client: Client, operator: Program) -> Iterator[World]:
+    """A namespace with a running DittoFS "demo" and two shares for all tests of this file."""
+    with world_of_its_own(client) as made:
+        made.instance()
+        made.until_phase(DITTOFS, "demo", "Running")
+        for share in ("a", "b"):
+            made.share(share, path=f"/team/{share}")
+            made.until_phase(DITTOFS_SHARE, share, "Ready")
+        yield made
+
+
+def kept(world: World, name: str) -> dict[str, str]:
+    """The ids of the snapshots of a backup, by the paths of their shares."""
+    artifacts = world.status(DITTOFS_BACKUP, name)["artifacts"]
+    return {artifact["path"]: artifact["snapshotID"] for artifact in artifacts}
+
+
+def there(world: World, path: str) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in world.server().snapshots(path)}
+
+
+def test_a_completed_backup_is_on_the_server_verified_and_goes_with_its_object(world: World) -> None:
+    world.backup("first")
+    world.backup("second", shares=["b"], deletionPolicy="Retain")
+    for name in ("first", "second"):
+        world.until_phase(DITTOFS_BACKUP, name, "Completed")
+
+    status, first, second = world.status(DITTOFS_BACKUP, "first"), kept(world, "first"), kept(world, "second")
+    assert set(first) == {"/team/a", "/team/b"}
+    assert set(second) == {"/team/b"}
+    for path, snapshot in (*first.items(), *second.items()):
+        assert there(world, path)[snapshot]["state"] == "ready"
+    assert status["durable"] is False
+    assert int(status["size"]) == sum(artifact["bytes"] for artifact in status["artifacts"]) > 0
+    assert world.told(DITTOFS_BACKUP, "first", "Completed") == ("True", "Verified")
+    for reason in ("BackupStarted", "BackupCompleted"):
+        world.until_event("first", "Normal", reason)
+
+    for name in ("first", "second"):
+        world.delete(DITTOFS_BACKUP, name)
+        world.until_gone(DITTOFS_BACKUP, name)
+    assert there(world, "/team/a") == {}
+    assert set(there(world, "/team/b")) == set(second.values())
+
+
+def test_a_backup_of_what_is_not_there_says_so_and_begins_when_it_comes(world: World) -> None:
+    world.backup("early", shares=["c"])
+    world.until_told(DITTOFS_BACKUP, "early", "Ready", "False", "ShareNotFound")
+    world.until_event("early", "Warning", "ShareNotFound")
+
+    world.share("c", path="/c")
+
+    world.until_phase(DITTOFS_BACKUP, "early", "Completed")
