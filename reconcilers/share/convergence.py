@@ -9,6 +9,7 @@ from informers.resource import ObjectKey, View
 from reconcilers import names
 from reconcilers.access import Recorder
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
 from reconcilers.purge import PurgeReader
 from reconcilers.remote_store import ObjectReader, read_keys
@@ -183,7 +184,8 @@ class Convergence:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
-            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
+            quota = parse_bytes(share.spec.quota.size) if share.spec.quota else 0
+            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes, quota=quota)
             return replace(known, mount=mount, used_bytes=used)
         if made is not None and names.address_of(made.metadata_store, share.path):
             return ShareFacts(
