@@ -99,6 +99,7 @@ def test_a_manifest_is_in_the_words_of_the_api_and_without_what_is_not_set() -> 
         "readOnly": True,
         "owner": "",
         "defaultPermission": "none",
+        "deletionPolicy": "Retain",
         "nfs": NfsOptions().manifest(),
         "smb": SmbOptions().manifest(),
         "retention": {"policy": "lru", "ttl": ""},

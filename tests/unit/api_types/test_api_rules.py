@@ -125,6 +125,7 @@ def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
         "readOnly": False,
         "owner": "",
         "defaultPermission": "none",
+        "deletionPolicy": "Retain",
         "smb": {
             "encryptData": False,
             "accessBasedEnumeration": False,
