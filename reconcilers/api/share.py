@@ -203,7 +203,7 @@ class DittoFSShareStatus(ApiModel):
         Field(
             ge=0,
             description="What the files of the share take together, in bytes; written at most every five minutes, and "
-            "when it moved by one percent.",
+            "when it moved by one percent or passed the quota.",
         ),
     ] = None
     conditions: Conditions = ()
