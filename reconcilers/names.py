@@ -32,6 +32,9 @@ INSTANCE_KIND = "DittoFS"
 CACHE_LOST_ANNOTATION = f"{GROUP}/cache-lost"
 #: On the pod template: the start of the last process that had to end for what its rows say to be taken up.
 RESTARTED_ANNOTATION = f"{GROUP}/restarted-process"
+#: On the claim of the metadata: the addresses of deleted shares whose files are still there. It stays with the files,
+#: whatever becomes of the DittoFS.
+PURGE_ANNOTATION = f"{GROUP}/purge"
 #: In the selector of a Service that must lead nowhere for a while: no pod has it.
 CLOSED_LABEL = f"{GROUP}/closed"
 CACHE_LOST = "cache-lost"
@@ -54,8 +57,10 @@ MANAGED_BY = "dittofs-operator"
 #: Selects the children of all instances, for the informers of them.
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
-#: The one container of the pod.
+#: The container of the pod that serves.
 CONTAINER = "dittofs"
+#: The one that removes the files of deleted shares before the server starts.
+PURGE_CONTAINER = "purge"
 
 
 class Component(StrEnum):
@@ -84,15 +89,19 @@ CONTROL_PLANE_MOUNT = "/data/controlplane"
 METADATA_MOUNT = "/data/metadata"
 PAYLOAD_MOUNT = "/data/payload"
 CACHE_MOUNT = "/data/cache"
+PURGE_MOUNT = "/run/dittofs/purge"
 API_CERTIFICATE_MOUNT = "/run/dittofs/api"
 API_CLIENT_CA_MOUNT = "/run/dittofs/api-clients"
 DATABASE_CA_MOUNT = "/run/dittofs/database"
 S3_CA_MOUNT = "/run/dittofs/s3"
 METRICS_TOKEN_MOUNT = "/run/dittofs/metrics"  # noqa: S105 - a folder
 CONTROL_PLANE_DATABASE = f"{CONTROL_PLANE_MOUNT}/controlplane.db"
+#: Up to which number of the list of deleted shares the files are removed; no store is called so.
+PURGE_RECORD = f"{METADATA_MOUNT}/.purged"
 
 CONFIG_KEY = "config.yaml"
 SHARES_KEY = "shares.yaml"
+PURGE_KEY = "purge"
 CA_KEY = "ca.crt"
 CERTIFICATE_KEY = "tls.crt"
 PRIVATE_KEY_KEY = "tls.key"
@@ -194,22 +203,66 @@ def image_version(image: str) -> str:
 _LABEL_VALUE = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def store_key(path: str) -> str:
-    """What the stores and folders of the share `path` are named after: `/a/b` gives `a%2Fb`.
+def address(path: str, generation: int) -> str:
+    """Where the data of the share `path` is, as the name that its stores and folders are made of.
+
+    The path itself, or with `~2` behind it where the files of an earlier share of the path are not removed yet.
+    """
+    return path if generation == 1 else f"{path}~{generation}"
+
+
+def address_of(store: str, path: str) -> str:
+    """The address of the share `path` whose metadata store is called `store`; empty when that is none of ours."""
+    plain = metadata_store(path)
+    generation = store.removeprefix(f"{plain}~") if store != plain else "1"
+    found = address(path, int(generation)) if _GENERATION.fullmatch(generation) else ""
+    return found if found and metadata_store(found) == store else ""
+
+
+_GENERATION = re.compile("[1-9][0-9]{0,8}")
+
+
+def path_of(address: str) -> str:
+    """The path of the share that is, or was, at `address`; no path has a `~`."""
+    return address.partition("~")[0]
+
+
+def store_key(address: str) -> str:
+    """What the stores and folders of the share at `address` are named after: `/a/b` gives `a%2Fb`.
 
     Never a UID: after the loss of the control-plane database the path is the address of the data.
     """
-    return quote(path.removeprefix("/"), safe="")
+    return quote(address.removeprefix("/"), safe="")
 
 
-def metadata_store(path: str) -> str:
-    """Name of the server's row of the metadata store of the share `path`."""
-    return f"{STORE_PREFIX}{store_key(path)}"
+def metadata_store(address: str) -> str:
+    """Name of the server's row of the metadata store of the share at `address`."""
+    return f"{STORE_PREFIX}{store_key(address)}"
 
 
-def remote_store(path: str) -> str:
-    """Name of the server's row of the remote block store of the share `path`."""
-    return f"{STORE_PREFIX}{store_key(path)}"
+def remote_store(address: str) -> str:
+    """Name of the server's row of the remote block store of the share at `address`."""
+    return f"{STORE_PREFIX}{store_key(address)}"
+
+
+def local_store(address: str, plain: str) -> str:
+    """Name of the row of the local block store for shares like that at `address`: `plain`, or `plain` with its `~2`."""
+    return plain + _suffix(address)
+
+
+def local_directory(address: str, mount: str) -> str:
+    """The directory of that store below `mount`; the server makes a folder of its own for each share in it."""
+    return "/".join(filter(None, (mount, _suffix(address))))
+
+
+def contents_directory(address: str, mount: str) -> str:
+    """Directory, in the pod, of the contents of the share at `address`, or of its cache."""
+    return f"{local_directory(address, mount)}/shares/{store_key(path_of(address))}"
+
+
+def _suffix(address: str) -> str:
+    _, mark, generation = address.partition("~")
+    return f"{mark}{generation}"
 
 
 def object_prefix(instance: ObjectKey, specified: str) -> str:
@@ -235,11 +288,11 @@ def netgroup(path: str) -> str:
     return f"op-{store_key(path)}"
 
 
-def badger_directory(path: str) -> str:
-    """Directory of the badger store of the share `path`, in the pod."""
-    return f"{METADATA_MOUNT}/{store_key(path)}"
+def badger_directory(address: str) -> str:
+    """Directory of the badger store of the share at `address`, in the pod."""
+    return f"{METADATA_MOUNT}/{store_key(address)}"
 
 
-def sqlite_file(path: str) -> str:
-    """File of the SQLite metadata store of the share `path`, in the pod."""
-    return f"{METADATA_MOUNT}/{store_key(path)}.db"
+def sqlite_file(address: str) -> str:
+    """File of the SQLite metadata store of the share at `address`, in the pod."""
+    return f"{METADATA_MOUNT}/{store_key(address)}.db"

@@ -85,9 +85,9 @@ def location(instance: DittoFS) -> str:
     return "" if s3 is None else f"s3://{s3.bucket}/{object_prefix(instance)}"
 
 
-def settings(instance: DittoFS, path: str) -> dict[str, Any]:
-    """The settings of the store of the share `path`, by the server's names, without the keys."""
-    return {"prefix": f"{object_prefix(instance)}{names.store_key(path)}/", **_shared_settings(instance)}
+def settings(instance: DittoFS, address: str) -> dict[str, Any]:
+    """The settings of the store of the share at `address`, by the server's names, without the keys."""
+    return {"prefix": f"{object_prefix(instance)}{names.store_key(address)}/", **_shared_settings(instance)}
 
 
 def settings_digest(instance: DittoFS) -> tuple[bytes, ...]:

@@ -50,7 +50,7 @@ VOLUME_SOURCES = (
 #: The names of the volumes that the operator itself makes.
 RESERVED_VOLUMES = (
     "api-tls", "api-client-ca", "cache", "config", "controlplane", "database-ca", "metadata", "metrics-token",
-    "payload", "s3-ca", "tmp",
+    "payload", "purge-list", "s3-ca", "tmp",
 )  # fmt: skip
 _ONE_VOLUME_SOURCE = Rule(
     " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in VOLUME_SOURCES) + " == 1",

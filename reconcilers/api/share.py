@@ -40,6 +40,13 @@ class DefaultPermission(StrEnum):
     ADMIN = "admin"
 
 
+class DeletionPolicy(StrEnum):
+    """What becomes of the share on the server, and of its files, with the DittoFSShare."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
 class InstanceReference(ApiModel):
     """A DittoFS of the same namespace."""
 
@@ -100,6 +107,16 @@ class DittoFSShareSpec(ApiModel):
     quota: Annotated[Quota | None, Field(description="How much the share may hold; absent: what fits its volume.")] = (
         None
     )
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description="What becomes of the share when this object is deleted. Retain: it is disabled on the server; "
+            "its files and snapshots stay, and another DittoFSShare of the same path takes it over. Delete: it is "
+            "removed with its permissions, quotas and snapshots, and its files are removed at the next start of the "
+            "server's pod; until then a new share of the path has stores of its own beside them. A share that the "
+            "server had before this object is disabled and keeps everything. Read at the deletion."
+        ),
+    ] = DeletionPolicy.RETAIN
     permissions: Permissions = ()
     quotas: Quotas = ()
     nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
@@ -186,7 +203,7 @@ class DittoFSShareStatus(ApiModel):
         Field(
             ge=0,
             description="What the files of the share take together, in bytes; written at most every five minutes, and "
-            "when it moved by one percent.",
+            "when it moved by one percent or passed the quota.",
         ),
     ] = None
     conditions: Conditions = ()

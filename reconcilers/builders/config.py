@@ -23,9 +23,11 @@ from reconcilers.builders.inputs import BuildFacts, PostgresSource
 from reconcilers.builders.metadata import child
 from reconcilers.builders.overrides import merged
 from reconcilers.builders.shares_file import MAX_BYTES, shares_file
+from reconcilers.purge import MAX_BYTES as PURGE_BYTES
 
-#: What an object of the API may have, 1 MiB, less what shares.yaml may take and some room for the ConfigMap's metadata.
-MAX_CONFIG_BYTES = 1024 * 1024 - MAX_BYTES - 28 * 1024
+#: What an object of the API may have, 1 MiB, less what shares.yaml and the list of deleted shares may take, and some
+#: room for the ConfigMap's metadata.
+MAX_CONFIG_BYTES = 1024 * 1024 - MAX_BYTES - PURGE_BYTES - 28 * 1024
 #: How long the server may take to answer a restore, which it does in one request.
 RESTORE_TIMEOUT = "30m"
 #: Longer than a restore: with the default of 10s its answer would be lost.
@@ -33,12 +35,14 @@ WRITE_TIMEOUT = "35m"
 
 
 def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
-    """The ConfigMap with `config.yaml`, which the pod reads, and `shares.yaml`, which is there to rebuild from."""
+    """The ConfigMap: `config.yaml`, which the pod reads, `shares.yaml`, which is there to rebuild from, and `purge`."""
     manifest = child(instance, CONFIG_MAP, names.config_map(instance.metadata.name))
     manifest["data"] = {
         names.CONFIG_KEY: _text(instance, facts),
-        names.SHARES_KEY: shares_file(instance, facts.shares),
+        names.SHARES_KEY: shares_file(instance, facts.shares, facts.addresses),
     }
+    if listed := facts.purge.file(instance, in_use=frozenset(facts.addresses.values())):
+        manifest["data"][names.PURGE_KEY] = listed
     return manifest
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from reconcilers.purge import Purge
 from reconcilers.share.declared import DeclaredShare
 
 
@@ -53,6 +54,10 @@ class BuildFacts:
     """Everything outside the specification that the children of an instance depend on."""
 
     shares: tuple[DeclaredShare, ...] = ()
+    #: By path, where the data of shares is that are on the server; a path that is absent is its own address.
+    addresses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    #: The deleted shares whose files are still there.
+    purge: Purge = field(default_factory=Purge)
     claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))
     #: The text of config.yaml to keep; None: as the specification and `pod` say.
     config_file: str | None = None

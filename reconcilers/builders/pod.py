@@ -16,6 +16,7 @@ from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.builders.consumed import POSTGRES_VARIABLES, s3_ca, secret_folders
 from reconcilers.builders.inputs import PodInputs
+from reconcilers.builders.purge import purge_container, purge_volume
 
 #: The user and group of the server's image.
 SERVER_ID = 65532
@@ -65,12 +66,26 @@ def _pod(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": termination_grace_period_s(spec.shutdown_timeout),
         "securityContext": _pod_security(spec.pod),
+        **_init_containers(instance),
         "containers": [_container(instance, inputs)],
         "volumes": _volumes(instance, inputs),
     }
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": reference.name} for reference in spec.image_pull_secrets]
     return {**pod, **_placement(spec.pod)}
+
+
+def _init_containers(instance: DittoFS) -> Manifest:
+    if not _keeps_files(instance):
+        return {}
+    spec = instance.spec
+    data = [(volume, path) for volume, _, path in _data_volumes(instance) if path != names.CONTROL_PLANE_MOUNT]
+    security, resources = _container_security(spec.pod), spec.resources.manifest()
+    return {"initContainers": [purge_container(instance, data=data, security=security, resources=resources)]}
+
+
+def _keeps_files(instance: DittoFS) -> bool:
+    return instance.spec.metadata.type is not MetadataType.MEMORY
 
 
 def _pod_security(extra: Pod) -> Manifest:
@@ -173,6 +188,7 @@ def _volumes(instance: DittoFS, inputs: PodInputs) -> list[dict[str, Any]]:
             },
         },
         {"name": _TEMPORARY_VOLUME, "emptyDir": {}},
+        *([purge_volume(instance)] if _keeps_files(instance) else []),
         *(
             {"name": volume, "persistentVolumeClaim": {"claimName": claim}}
             for volume, claim, _ in _data_volumes(instance)
@@ -206,7 +222,7 @@ def _data_volumes(instance: DittoFS) -> list[tuple[str, str, str]]:
     volumes = []
     if spec.database.sqlite is not None:
         volumes.append(("controlplane", names.control_plane_claim(name), names.CONTROL_PLANE_MOUNT))
-    if spec.metadata.type is not MetadataType.MEMORY:
+    if _keeps_files(instance):
         volumes.append(("metadata", names.metadata_claim(name), names.METADATA_MOUNT))
     match spec.payload.type:
         case PayloadType.FILESYSTEM:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -19,13 +20,15 @@ MAX_BYTES = 900 * 1024
 _TRUNCATED = "truncated"
 
 
-def shares_file(instance: DittoFS, shares: Iterable[DeclaredShare]) -> str:
-    """The declared `shares` by path, without anything observed.
+def shares_file(
+    instance: DittoFS, shares: Iterable[DeclaredShare], addresses: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The declared `shares` by path, without anything observed but their `addresses`, by path, if they have others.
 
     Only their names when all would be too much, and only their number when that is too much as well.
     """
     ordered = sorted(shares)
-    text = _dump({"shares": [_entry(instance, share) for share in ordered]})
+    text = _dump({"shares": [_entry(instance, share, addresses.get(share.path, share.path)) for share in ordered]})
     if len(text.encode()) <= MAX_BYTES:
         return text
     text = _dump({_TRUNCATED: True, "names": [share.name for share in ordered]})
@@ -37,16 +40,20 @@ def is_truncated(text: str) -> bool:
     return text.startswith(f"{_TRUNCATED}:")
 
 
-def _entry(instance: DittoFS, share: DeclaredShare) -> dict[str, Any]:
-    stores = {"metadata": names.metadata_store(share.path), "local": names.PAYLOAD_STORE}
+def _entry(instance: DittoFS, share: DeclaredShare, address: str) -> dict[str, Any]:
+    stores = {
+        "metadata": names.metadata_store(address),
+        "local": names.local_store(address, names.PAYLOAD_STORE),
+    }
     if instance.spec.payload.s3 is not None:
-        objects = f"{location(instance)}{names.store_key(share.path)}/"
-        stores |= {"local": names.CACHE_STORE, "remote": names.remote_store(share.path), "objects": objects}
+        objects = f"{location(instance)}{names.store_key(address)}/"
+        local = names.local_store(address, names.CACHE_STORE)
+        stores |= {"local": local, "remote": names.remote_store(address), "objects": objects}
     match instance.spec.metadata.type:
         case MetadataType.BADGER:
-            stores["metadataPath"] = names.badger_directory(share.path)
+            stores["metadataPath"] = names.badger_directory(address)
         case MetadataType.SQLITE:
-            stores["metadataPath"] = names.sqlite_file(share.path)
+            stores["metadataPath"] = names.sqlite_file(address)
         case MetadataType.MEMORY:
             pass
     return {**share.as_document(), "stores": stores}

@@ -28,8 +28,18 @@ def deeds(report: Report) -> Iterator[Announcement]:
     yield from _listed("Updated", "updated ", report.updated)
     yield from _listed("Removed", "removed ", report.removed)
     yield from _listed("ServerConfigured", "set on the server: ", report.server_changes)
-    for entry in _listed("DriftRepaired", "somebody else had changed, now set right: ", report.repaired):
-        yield Announcement(entry.reason, entry.note, warning=True)
+    yield from _listed("FilesPurged", "removed the files of deleted shares: ", report.purged)
+    for reason, start, things in (
+        (
+            "FilesKept",
+            "not removed, since somebody wrote there after the share was deleted: ",
+            report.purge_kept,
+        ),
+        ("PurgeFailed", "files of deleted shares can't be removed, see who owns them: ", report.purge_failed),
+        ("DriftRepaired", "somebody else had changed, now set right: ", report.repaired),
+    ):
+        for entry in _listed(reason, start, things):
+            yield Announcement(entry.reason, entry.note, warning=True)
 
 
 def news(before: Mapping[str, Any], assessment: Assessment, *, endpoint: str) -> Iterator[Announcement]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any
@@ -51,6 +51,8 @@ class PodFacts:
     uid: str = ""
     image: str = ""
     image_id: str = ""
+    #: What the container said that removes the files of deleted shares; empty before it has ended.
+    purged: str = ""
 
     @property
     def start(self) -> str:
@@ -131,8 +133,10 @@ def pod_facts(pod: View | None) -> PodFacts | None:
     if pod is None:
         return None
     metadata, status = pod["metadata"], pod.get("status") or {}
-    container = _container_status(status)
-    waiting = (container.get("state") or {}).get("waiting") or {}
+    container = _container_status(status.get("containerStatuses"), names.CONTAINER)
+    # A new pod's first word is of this one: an image that can't be had, for example.
+    purge = _container_status(status.get("initContainerStatuses"), names.PURGE_CONTAINER)
+    waiting = _waiting(purge) or _waiting(container)
     ended = _last_end(container)
     return PodFacts(
         name=str(metadata["name"]),
@@ -147,12 +151,18 @@ def pod_facts(pod: View | None) -> PodFacts | None:
         uid=str(metadata.get("uid") or ""),
         image=str(container.get("image") or ""),
         image_id=str(container.get("imageID") or ""),
+        purged=str(((purge.get("state") or {}).get("terminated") or {}).get("message") or ""),
     )
 
 
-def _container_status(status: View) -> Mapping[str, Any]:
-    for container in status.get("containerStatuses") or ():
-        if container.get("name") == names.CONTAINER:
+def _waiting(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (container.get("state") or {}).get("waiting") or {}
+    return found
+
+
+def _container_status(statuses: Iterable[View] | None, name: str) -> Mapping[str, Any]:
+    for container in statuses or ():
+        if container.get("name") == name:
             found: Mapping[str, Any] = container
             return found
     return {}

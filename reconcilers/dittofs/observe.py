@@ -99,6 +99,17 @@ def unloaded_shares(shares: Iterable[View]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def addresses(shares: Iterable[View]) -> dict[str, str]:
+    """By path, where the data is of those of the DittoFSShares that have stores of ours on the server."""
+    found = {}
+    for share in shares:
+        status = share.get("status") or {}
+        path, store = str(status.get("path") or ""), str((status.get("stores") or {}).get("metadata") or "")
+        if not share["metadata"].get("deletionTimestamp") and (address := names.address_of(store, path)):
+            found[path] = address
+    return found
+
+
 def _owns_class(claim: View) -> bool:
     for entry in claim["metadata"].get("managedFields") or ():
         if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply":

@@ -33,8 +33,9 @@ from reconcilers.dittofs.children import Children, cached_child, cached_pod, chi
 from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
-from reconcilers.dittofs.observe import endpoint
+from reconcilers.dittofs.observe import addresses, endpoint
 from reconcilers.dittofs.preparation import Preparation, Prepared
+from reconcilers.dittofs.purging import Purging
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
@@ -42,6 +43,7 @@ from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
 from reconcilers.dittofs.status import Assessment
+from reconcilers.purge import PurgeLists
 from reconcilers.server.address import base_url
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
@@ -100,6 +102,7 @@ class DittoFSReconciler:
             accounts=Accounts(reader=reader, poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
             adapter_settings=AdapterSettings(poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
         )
+        self._purging = Purging(claims=caches.claims, lists=PurgeLists(client=client, clock=clock))
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
@@ -142,9 +145,12 @@ class DittoFSReconciler:
             if prepared.rolls and prepared.remote is not None:
                 # The rows first: the pod that comes takes up what they say when it starts.
                 server = self._ask_server(instance, self._endpoints(instance, report), prepared, report)
+            purge = self._purging.settle(instance, cached_pod(self._caches, instance), report)
             facts = BuildFacts(
                 config_file=prepared.config_file,
                 shares=subject.declared,
+                addresses=MappingProxyType(addresses(subject.shares)),
+                purge=purge,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
                 service_monitors=not self._caches.service_monitors.absent,
                 operator_namespace=self._operator_namespace,
@@ -256,6 +262,7 @@ class DittoFSReconciler:
         self._children.forget(uid)
         self._server.forget(key, uid)
         self._reporter.forget(key)
+        self._purging.forget(uid)
         with self._lock:
             self._outdated.pop(uid, None)
             self._unsettled_looks.pop(key, None)

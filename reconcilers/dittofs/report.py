@@ -25,6 +25,13 @@ class Report:
     #: What was changed inside the server.
     server_changes: list[str] = field(default_factory=list)
 
+    #: Addresses of deleted shares whose files are removed.
+    purged: list[str] = field(default_factory=list)
+    #: Those where somebody wrote after the share was deleted.
+    purge_kept: list[str] = field(default_factory=list)
+    #: Those whose files could not be removed at this start of the pod.
+    purge_failed: list[str] = field(default_factory=list)
+
     #: Names taken by objects that are not ours.
     conflicts: list[str] = field(default_factory=list)
     #: Children that somebody else changes back each time, with what and who.

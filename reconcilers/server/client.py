@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from reconcilers.server.account_calls import AccountCalls
@@ -148,6 +149,31 @@ class ServerClient(AccountCalls, ShareCalls, SnapshotCalls):
     def disable_share(self, name: str) -> Share:
         """Keep clients out; data stays. NotFound also when the share is there but not loaded."""
         return Share.parse(self._caller.call("POST", path_of("shares", share_segment(name), "disable")))
+
+    def delete_share(self, name: str) -> None:
+        """Remove a share with its permissions, snapshots and snapshot policy; nothing when it is gone.
+
+        What its stores hold stays, and so do its quotas.
+        """
+        with suppress(NotFound):
+            self._caller.call("DELETE", path_of("shares", share_segment(name)))
+
+    def delete_metadata_store(self, name: str) -> None:
+        """Remove the row of a metadata store; Conflict while a share uses it, nothing when it is gone.
+
+        Its files stay, and stay open until the server ends.
+        """
+        with suppress(NotFound):
+            self._caller.call("DELETE", path_of("store", "metadata", name))
+
+    def delete_remote_store(self, name: str) -> None:
+        """Remove the row of a remote block store; Conflict while a share uses it, nothing when it is gone."""
+        with suppress(NotFound):
+            self._caller.call("DELETE", path_of("store", "block", "remote", name))
+
+    def has_snapshots(self, name: str) -> bool:
+        """Whether the server has snapshots of a share, in whatever state; False of a share that is not there."""
+        return bool(self._caller.call("GET", path_of("shares", share_segment(name), "snapshots")))
 
     def _found(self, path: str, parse: Callable[[object], Row]) -> Row | None:
         try:

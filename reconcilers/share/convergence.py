@@ -9,7 +9,9 @@ from informers.resource import ObjectKey, View
 from reconcilers import names
 from reconcilers.access import Recorder
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
+from reconcilers.purge import PurgeReader
 from reconcilers.remote_store import ObjectReader, read_keys
 from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share
@@ -53,12 +55,14 @@ class Convergence:
         recorder: Recorder,
         listings: ShareListings,
         objects: ObjectReader,
+        purge: PurgeReader,
         clock: Clock,
         deep_poll_interval_s: float,
     ) -> None:
         self._recorder = recorder
         self._listings = listings
         self._objects = objects
+        self._purge = purge
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._usage = Usage(clock=clock)
@@ -74,6 +78,9 @@ class Convergence:
         calm = settled(subject.share)
         look_deep = not calm or self._looks.begin(key, instance.key, calls=calls_of_look(desired.details))
         observed = self._observe(instance, session, desired, look_deep=look_deep)
+        if observed.share is None:
+            desired = desired_share(subject.share, instance, self._free_address(subject.share, instance))
+            observed = _observed_stores(session, desired)
         mismatch = None
         if observed.share is None:
             mismatch = (
@@ -96,7 +103,7 @@ class Convergence:
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
                 unknown += unknown_late
-        facts = self._facts(subject.share, instance, session, share)
+        facts = self._facts(subject.share, instance, session, share, made=_made(steps))
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
@@ -139,14 +146,16 @@ class Convergence:
     ) -> Observed:
         share = self._listings.share(instance.key, session, desired.path)
         if share is None:
-            return Observed(
-                share=None,
-                metadata_store=session.metadata_store(desired.metadata_store.name),
-                local_store=session.local_store(desired.local_store.name),
-                remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
-            )
+            return Observed(share=None)
         details = read_details(desired.details, share, session) if look_deep else None
         return Observed(share=share, details=details)
+
+    def _free_address(self, share: DittoFSShare, instance: DittoFS) -> str:
+        """Where its stores are to be: where they were, unless that is to be removed."""
+        # Asked after the share was seen to be absent: until then it may have been deleted, and put on the list.
+        purge = self._purge.read(instance)
+        known = names.address_of(share.status.stores.metadata, share.path)
+        return known if known and known not in purge.addresses else purge.free_address(share.path)
 
     def _execute(
         self, steps: tuple[Step, ...], instance: DittoFS, session: ServerSession, path: str
@@ -169,19 +178,31 @@ class Convergence:
         self._listings.record(instance.key, path, share)
         return share
 
-    def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
+    def _facts(
+        self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share, *, made: CreateShare | None
+    ) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
-            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes)
+            quota = parse_bytes(share.spec.quota.size) if share.spec.quota else 0
+            used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes, quota=quota)
             return replace(known, mount=mount, used_bytes=used)
+        if made is not None and names.address_of(made.metadata_store, share.path):
+            return ShareFacts(
+                share_id=row.id,
+                metadata_store=made.metadata_store,
+                local_store=made.local_store,
+                remote_store=made.remote_store,
+                mount=mount,
+                used_bytes=row.used_bytes,
+            )
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
         metadata_name = row.metadata_store_id if metadata is None else metadata.name
         local_name = row.local_block_store_id if local is None else local.name
         remote = session.remote_store(row.remote_block_store_id) if row.remote_block_store_id else None
         remote_name = row.remote_block_store_id if remote is None else remote.name
         # What an earlier DittoFSShare of this path left behind has our store and counts as ours.
-        adopted = metadata_name != names.metadata_store(share.path)
+        adopted = not names.address_of(metadata_name, share.path)
         facts = ShareFacts(row.id, adopted, metadata_name, local_name, remote_name, mount, row.used_bytes)
         if not adopted or metadata is None or local is None:
             return facts
@@ -189,7 +210,7 @@ class Convergence:
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path
-        if any(isinstance(step, CreateShare) for step in steps):
+        if _made(steps) is not None:
             self._recorder.normal(view, "Created", f'created the share "{path}" on the server')
             return
         if facts.adopted and not subject.share.status.adopted:
@@ -204,6 +225,19 @@ class Convergence:
             self._recorder.warning(view, "DriftRepaired", note)
         else:
             self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
+
+
+def _made(steps: tuple[Step, ...]) -> CreateShare | None:
+    return next((step for step in steps if isinstance(step, CreateShare)), None)
+
+
+def _observed_stores(session: ServerSession, desired: DesiredShare) -> Observed:
+    return Observed(
+        share=None,
+        metadata_store=session.metadata_store(desired.metadata_store.name),
+        local_store=session.local_store(desired.local_store.name),
+        remote_store=session.remote_store(desired.remote_store.name) if desired.remote_store else None,
+    )
 
 
 def _unknown_holders(share: DittoFSShare, facts: ShareFacts, unknown: list[str]) -> Findings:

@@ -1,7 +1,7 @@
-"""What becomes of a share on the server when its DittoFSShare goes: it is disabled, and everything of it stays.
+"""What becomes of a share on the server when its DittoFSShare goes: it is disabled, or removed for good.
 
-Rows, files and snapshots wait for a new DittoFSShare of the same path (decisions A8). An absent server does not hold
-the object for long (decisions C12).
+Disabled, its rows, files and snapshots wait for a new DittoFSShare of the same path (decisions A8). An absent server
+does not hold the object for long (decisions C12).
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ from collections.abc import Callable
 from datetime import datetime
 
 from informers.clock import Clock
+from informers.errors import ApiError
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
 from reconcilers.access import Recorder
 from reconcilers.api.common import InvalidObject
+from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
-from reconcilers.api.share import DittoFSShare
+from reconcilers.api.share import DeletionPolicy, DittoFSShare
+from reconcilers.purge import files
+from reconcilers.remote_store import location
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import NotFound, ServerError
 from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
+from reconcilers.share.removal import Kept, Removal, Removed
 
 #: How long an unreachable server may hold a deleted DittoFSShare, from its deletionTimestamp on.
 PATIENCE_S = 60.0
@@ -31,12 +36,27 @@ PATIENCE_S = 60.0
 RETRY_EVERY_S = 5.0
 
 
+#: Reason of the event that says what a Delete did not delete.
+LEFT_BEHIND = "DataLeftBehind"
+
+
+def removes(share: DittoFSShare) -> bool:
+    """Whether the share is to go for good with its object."""
+    return share.spec.deletion_policy is DeletionPolicy.DELETE
+
+
 def leaving_share(view: View) -> DittoFSShare:
     """What of `view` its deletion needs: an object that another version of ours let in must not stay for ever."""
     spec, status = view.get("spec") or {}, view.get("status") or {}
+    stores = status.get("stores") or {}
+    policy = {"deletionPolicy": DeletionPolicy.DELETE} if spec.get("deletionPolicy") == DeletionPolicy.DELETE else {}
     needed = {
-        "spec": {field: spec[field] for field in ("instanceRef", "path") if field in spec},
-        "status": {"shareID": str(status.get("shareID") or "")},
+        "spec": {**{field: spec[field] for field in ("instanceRef", "path") if field in spec}, **policy},
+        "status": {
+            "shareID": str(status.get("shareID") or ""),
+            "adopted": bool(status.get("adopted")),
+            "stores": {"metadata": str(stores.get("metadata") or "")},
+        },
     }
     head = {"apiVersion": DITTOFS_SHARE.api_version, "kind": DITTOFS_SHARE.kind}
     return DittoFSShare.from_view({**head, "metadata": view["metadata"], **needed})
@@ -52,13 +72,15 @@ class Deletion:
         finalizer: Finalizer,
         recorder: Recorder,
         access: ServerAccess,
+        removal: Removal,
         clock: Clock,
-        report: Callable[[View, DittoFSShare, str], None],
+        report: Callable[[View, DittoFSShare, str, str], None],
     ) -> None:
         self._caches = caches
         self._finalizer = finalizer
         self._recorder = recorder
         self._access = access
+        self._removal = removal
         self._clock = clock
         self._report = report
         self._waiting_since: dict[ObjectKey, float] = {}
@@ -70,20 +92,48 @@ class Deletion:
         try:
             instance = instance_of(share, self._caches)
         except InvalidObject as error:
-            return self._wait(view, share, str(error))
-        if instance is None or instance.deleting or self._has_heir(share):
+            return self._wait(view, share, str(error), None)
+        if instance is None or instance.deleting:
+            if removes(share):
+                note = f'{_data(share, instance)} stay: DittoFS "{share.spec.instance_ref.name}" is gone or going'
+                self._recorder.warning(view, LEFT_BEHIND, note)
+            return self._let_go(view)
+        if self._has_heir(share):
+            if removes(share):
+                self._recorder.normal(view, "HandedOver", f"{_data(share, instance)} stay for another DittoFSShare")
             return self._let_go(view)
         try:
             if not is_reachable(instance):
-                return self._wait(view, share, "the server is not reachable")
-            self._disable(view, share, self._access.open(instance))
-        except (ServerError, CredentialsMissing) as error:
-            return self._wait(view, share, str(error))
+                return self._wait(view, share, "the server is not reachable", instance)
+            if removes(share):
+                self._remove(view, share, instance)
+            else:
+                self._disable(view, share, self._access.open(instance))
+        except (ServerError, CredentialsMissing, ApiError) as error:
+            return self._wait(view, share, str(error), instance)
         return self._let_go(view)
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
         self._waiting_since.pop(share, None)
+
+    def _remove(self, view: View, share: DittoFSShare, instance: DittoFS) -> None:
+        session = self._access.open(instance)
+
+        def remember(address: str) -> None:
+            self._report(view, share, "the share is being removed from the server", names.metadata_store(address))
+
+        match self._removal.remove(share, instance, session, remember):
+            case Kept(why):
+                self._disable(view, share, session)
+                self._recorder.warning(view, "FilesKept", f'the share "{share.path}" and its files are kept: {why}')
+            case Removed(address, left):
+                note = f'removed the share "{share.path}" from the server'
+                if address:
+                    note += "; its files are removed when the server's pod starts the next time"
+                self._recorder.normal(view, "Deleted", note)
+                if left:
+                    self._recorder.warning(view, LEFT_BEHIND, f"{left} stay: remove them yourself")
 
     def _disable(self, view: View, share: DittoFSShare, session: ServerSession) -> None:
         row = session.share(share.path)
@@ -111,23 +161,27 @@ class Deletion:
             return True
         # Made by us in a pass that died before it wrote the status; what somebody else made stays as it is.
         store = session.metadata_store(row.metadata_store_id)
-        return store is not None and store.name == names.metadata_store(share.path)
+        return store is not None and bool(names.address_of(store.name, share.path))
 
     def _has_heir(self, share: DittoFSShare) -> bool:
         instance = ObjectKey(share.metadata.namespace, share.spec.instance_ref.name)
         same_path = self._caches.shares.by_index(BY_INSTANCE_AND_PATH, path_index_value(instance, share.path))
         return any(not other["metadata"].get("deletionTimestamp") for other in same_path)
 
-    def _wait(self, view: View, share: DittoFSShare, reason: str) -> Result:
+    def _wait(self, view: View, share: DittoFSShare, reason: str, instance: DittoFS | None) -> Result:
         left_s = PATIENCE_S - self._waited_s(share)
+        verb = "removed from" if removes(share) else "disabled on"
         if left_s > 0:
-            self._report(view, share, f"the share can't be disabled on the server: {reason}")
+            self._report(view, share, f"the share can't be {verb} the server: {reason}", "")
             return RequeueAfter(min(RETRY_EVERY_S, left_s))
         note = (
-            f'gave up after {PATIENCE_S:g} s to disable the share "{share.path}" on the server ({reason}): '
+            f'gave up after {PATIENCE_S:g} s, the share "{share.path}" could not be {verb} the server ({reason}): '
             "once the server runs again it may serve the share"
         )
-        self._recorder.warning(view, "ServerUnreachableLeftBehind", note)
+        if removes(share):
+            self._recorder.warning(view, LEFT_BEHIND, f"{note}; {_data(share, instance)} stay")
+        else:
+            self._recorder.warning(view, "ServerUnreachableLeftBehind", note)
         return self._let_go(view)
 
     def _waited_s(self, share: DittoFSShare) -> float:
@@ -139,3 +193,13 @@ class Deletion:
 
     def _let_go(self, view: View) -> Result:
         return Done() if self._finalizer.drop(view) else Backoff("the object changed meanwhile")
+
+
+def _data(share: DittoFSShare, instance: DittoFS | None) -> str:
+    """What a share has, and where, for a person."""
+    address = names.address_of(share.status.stores.metadata, share.path)
+    if not address:
+        return f'the files of the share "{share.path}", if it has any,'
+    places = () if instance is None else files(instance, address)
+    objects = f"{location(instance)}{names.store_key(address)}/" if instance and instance.spec.payload.s3 else ""
+    return " ".join(filter(None, (f'the files of the share "{share.path}"', *places, objects)))

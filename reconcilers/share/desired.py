@@ -54,9 +54,10 @@ class DesiredShare:
     trash: Mapping[str, Any] = field(default_factory=dict)
 
 
-def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
-    """What `share` asks of the server of `instance`."""
+def desired_share(share: DittoFSShare, instance: DittoFS, address: str = "") -> DesiredShare:
+    """What `share` asks of the server of `instance`; its stores are made at `address`, empty: at its path."""
     spec = share.spec
+    address = address or share.path
     wanted = DesiredShare(
         path=share.path,
         # Without its cache a server reads files as zeros: better nobody reads them (decisions A7).
@@ -66,9 +67,9 @@ def desired_share(share: DittoFSShare, instance: DittoFS) -> DesiredShare:
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
         trash=_trash(spec.trash) if spec.trash else {},
-        metadata_store=_metadata_store(share.path, instance.spec.metadata.type),
-        local_store=_local_store(instance.spec.payload.type),
-        remote_store=_remote_store(share.path, instance),
+        metadata_store=_metadata_store(address, instance.spec.metadata.type),
+        local_store=_local_store(address, instance.spec.payload.type),
+        remote_store=_remote_store(address, instance),
     )
     return _on_adopted_stores(wanted, share.status.stores) if share.status.adopted else wanted
 
@@ -98,31 +99,33 @@ def _trash(trash: Trash) -> dict[str, Any]:
     }
 
 
-def _metadata_store(path: str, kind: MetadataType) -> StoreDefinition:
+def _metadata_store(address: str, kind: MetadataType) -> StoreDefinition:
     # No cache sizes here: a row is never changed, so they stay with the process settings, which can be.
-    name = names.metadata_store(path)
+    name = names.metadata_store(address)
     match kind:
         case MetadataType.BADGER:
-            return StoreDefinition(name, kind.value, {"path": names.badger_directory(path)})
+            return StoreDefinition(name, kind.value, {"path": names.badger_directory(address)})
         case MetadataType.SQLITE:
-            return StoreDefinition(name, kind.value, {"path": names.sqlite_file(path)})
+            return StoreDefinition(name, kind.value, {"path": names.sqlite_file(address)})
         case MetadataType.MEMORY:
             return StoreDefinition(name, kind.value, {})
 
 
-def _local_store(kind: PayloadType) -> StoreDefinition:
+def _local_store(address: str, kind: PayloadType) -> StoreDefinition:
     match kind:
         case PayloadType.FILESYSTEM:
-            config = {"path": names.PAYLOAD_MOUNT, "max_size": LOCAL_STORE_MAX_BYTES}
-            return StoreDefinition(names.PAYLOAD_STORE, "fs", config)
+            directory = names.local_directory(address, names.PAYLOAD_MOUNT)
+            config = {"path": directory, "max_size": LOCAL_STORE_MAX_BYTES}
+            return StoreDefinition(names.local_store(address, names.PAYLOAD_STORE), "fs", config)
         case PayloadType.S3:
             # No limit: one of the store would go before the one of each share.
-            return StoreDefinition(names.CACHE_STORE, "fs", {"path": names.CACHE_MOUNT})
+            directory = names.local_directory(address, names.CACHE_MOUNT)
+            return StoreDefinition(names.local_store(address, names.CACHE_STORE), "fs", {"path": directory})
         case PayloadType.MEMORY:
             return StoreDefinition(names.PAYLOAD_STORE, "memory", {})
 
 
-def _remote_store(path: str, instance: DittoFS) -> StoreDefinition | None:
+def _remote_store(address: str, instance: DittoFS) -> StoreDefinition | None:
     if instance.spec.payload.s3 is None:
         return None
-    return StoreDefinition(names.remote_store(path), STORE_TYPE, settings(instance, path))
+    return StoreDefinition(names.remote_store(address), STORE_TYPE, settings(instance, address))

@@ -6,6 +6,7 @@ The server is polled, since it can't be watched: one list call per instance serv
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from informers.clock import Clock
 from informers.errors import ApiError
@@ -21,6 +22,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition
+from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import ServerError, treatment
@@ -29,8 +31,9 @@ from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachab
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Convergence, Subject
 from reconcilers.share.declared import path_winners
-from reconcilers.share.deletion import Deletion, leaving_share
+from reconcilers.share.deletion import Deletion, leaving_share, removes
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.removal import Removal
 from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
@@ -46,6 +49,9 @@ from reconcilers.unreadable import INVALID_SPEC, Unreadable
 
 #: How soon to look again at a share that the server does not say yet to have loaded.
 LOADING_LOOK_S = 1.0
+
+#: How soon at the earliest to try a server again that was not there for one share, and so for none of its shares.
+AWAY_LOOK_S = 1.0
 
 #: How soon to try again to write a status that others wrote in between of.
 STALE_S = 1.0
@@ -80,10 +86,12 @@ class ShareReconciler:
         )
         self._poll_interval_s = poll_interval_s
         self._access = ServerAccess(sessions=sessions, credentials=credentials)
+        lists = PurgeLists(client=client, clock=clock)
         self._convergence = Convergence(
             recorder=recorder,
             listings=ShareListings(clock=clock, max_age_s=poll_interval_s),
             objects=client,
+            purge=lists,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
         )
@@ -93,6 +101,7 @@ class ShareReconciler:
             finalizer=self._finalizer,
             recorder=recorder,
             access=self._access,
+            removal=Removal(lists=lists),
             clock=clock,
             report=self._report_deleting,
         )
@@ -131,6 +140,10 @@ class ShareReconciler:
         if instance.spec.suspend:
             message = f'spec.suspend of DittoFS "{instance.metadata.name}" is true'
             return self._report(subject, suspended(share, message=message), Done())
+        if predecessor := self._predecessor(subject):
+            message = f'DittoFSShare "{predecessor}", which has the path {share.path}, is being removed with its files'
+            findings = without_instance(share, SharePhase.PENDING, reason="PathIsBeingRemoved", message=message)
+            return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
         winner = self._winner(subject)
         if winner != share.metadata.name:
             return self._conflict(subject, winner)
@@ -156,7 +169,8 @@ class ShareReconciler:
             findings = out_of_sync(subject.share, known, reason="BucketKeysMissing", message=str(error))
         except ServerError as error:
             self._convergence.distrust(subject.share)
-            what, retry_after_s = treatment(error), error.retry_after_s
+            what = treatment(error)
+            retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
             findings = self._remark_on_smb(subject, instance, findings)
@@ -180,6 +194,16 @@ class ShareReconciler:
         self._warn_once(subject, remark)
         return remarked(findings, remark)
 
+    def _predecessor(self, subject: Subject) -> str:
+        """The DittoFSShare of this path that is about to go for good; empty when there is none."""
+        value = path_index_value(_instance_key(subject.share), subject.share.path)
+        leaving = (
+            other
+            for other in self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
+            if other["metadata"].get("deletionTimestamp") and self._finalizer.is_on(other)
+        )
+        return next((str(other["metadata"]["name"]) for other in leaving if removes(leaving_share(other))), "")
+
     def _winner(self, subject: Subject) -> str:
         winners = path_winners([*self._of_path(subject, subject.share.path), subject.view])
         return str(winners[subject.share.path]["metadata"]["name"])
@@ -202,8 +226,11 @@ class ShareReconciler:
         if before is None or (before.reason, before.message) != (now.reason, now.message):
             self._recorder.warning(subject.view, now.reason, now.message)
 
-    def _report_deleting(self, view: View, share: DittoFSShare, message: str) -> None:
-        findings = without_instance(share, SharePhase.DELETING, reason="ServerUnreachable", message=message)
+    def _report_deleting(self, view: View, share: DittoFSShare, message: str, metadata_store: str) -> None:
+        reason = "ServerUnreachable" if not metadata_store else "Removing"
+        findings = without_instance(share, SharePhase.DELETING, reason=reason, message=message)
+        if metadata_store:
+            findings = replace(findings, facts=replace(findings.facts, metadata_store=metadata_store))
         self._report(Subject(view, share), findings, Done())
 
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:

@@ -21,13 +21,17 @@ class Usage:
         self._lock = threading.Lock()
         self._told_at: dict[ObjectKey, float] = {}
 
-    def tell(self, share: ObjectKey, *, known: int | None, found: int) -> int:
-        """What to write, of `known`, which is written, None at first, and `found` on the server; in bytes."""
+    def tell(self, share: ObjectKey, *, known: int | None, found: int, quota: int = 0) -> int:
+        """What to write, of `known`, which is written, None at first, and `found` on the server; in bytes.
+
+        However little it moved, whether the share is full by its `quota` (0: it has none) is told.
+        """
         now = self._clock.monotonic()
         with self._lock:
             if known is not None:
                 told_at = self._told_at.setdefault(share, now)
-                if now - told_at < TELL_EVERY_S or abs(found - known) <= known * MOVED_BY:
+                moved = abs(found - known) > known * MOVED_BY or (known < quota) != (found < quota)
+                if now - told_at < TELL_EVERY_S or not moved:
                     return known
             self._told_at[share] = now
             return found

@@ -18,7 +18,15 @@ from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, POD, SECRET
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    DITTOFS,
+    DITTOFS_BACKUP,
+    DITTOFS_SHARE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+)
 from tests.support.acceptance import PATIENCE_S, USER, Refused, World
 from tests.support.eventually import eventually
 from tests.support.nfs_mount import ROOT, USER_1000, NfsFailed, mount
@@ -208,6 +216,51 @@ def test_a_deleted_share_lets_nobody_in_and_its_files_wait_for_the_next_of_its_p
     world.share("second", path="/heritage", defaultPermission="read-write")
     world.until_phase(DITTOFS_SHARE, "second", "Ready")
     assert mounted.read("kept") == "for the next"
+
+
+def test_a_deleted_share_loses_its_files_at_the_next_start_and_a_new_one_of_its_path_does_not(
+    world: World, real_cluster: LocalCluster, scratch: Path
+) -> None:
+    files = {"defaultPermission": "read-write"}
+    for name, policy in (("fleeting", "Delete"), ("lasting", "Retain")):
+        world.share(name, deletionPolicy=policy, **files)
+        world.until_phase(DITTOFS_SHARE, name, "Ready")
+        mount(world, name, scratch).write("first", f"of {name}")
+
+    for name in ("fleeting", "lasting"):
+        world.delete(DITTOFS_SHARE, name)
+        world.until_gone(DITTOFS_SHARE, name)
+    world.share("next", path="/fleeting", **files)
+    world.until_phase(DITTOFS_SHARE, "next", "Ready")
+    assert "/fleeting" in world.server().shares()
+    stores = world.status(DITTOFS_SHARE, "next")["stores"]
+    assert (stores["metadata"], stores["local"]) == ("op-fleeting~2", "op-payload~2")
+    mounted = mount(world, "next", scratch)
+    assert "first" not in mounted.list()
+    mounted.write("second", "of next")
+    contents, metadata = (_volume(world, real_cluster, claim) for claim in ("demo-payload", "demo-metadata"))
+    assert {path.name for path in (contents / "shares").iterdir()} >= {"fleeting", "lasting"}
+
+    pod = world.get(POD, "demo-0")["metadata"]["uid"]
+    eventually(lambda: "fleeting" in world.get(CONFIG_MAP, "demo-dittofs-config")["data"].get("purge", ""), PATIENCE_S)
+    world.delete(POD, "demo-0")
+    eventually(lambda: (world.find(POD, "demo-0") or {"metadata": {"uid": pod}})["metadata"]["uid"] != pod, PATIENCE_S)
+    _until_served(world)
+    world.until_event("demo", "Normal", "FilesPurged")
+
+    assert "fleeting" not in {path.name for path in (contents / "shares").iterdir()}
+    assert {path.name for path in metadata.iterdir()} >= {"fleeting~2", "lasting", "export"}
+    assert "fleeting" not in {path.name for path in metadata.iterdir()}
+    eventually(lambda: "purge" not in world.get(CONFIG_MAP, "demo-dittofs-config")["data"], PATIENCE_S)
+    world.until_phase(DITTOFS_SHARE, "next", "Ready")
+    assert mounted.read("second") == "of next"
+    world.share("again", path="/lasting", **files)
+    world.until_phase(DITTOFS_SHARE, "again", "Ready")
+    assert mount(world, "again", scratch).read("first") == "of lasting"
+
+
+def _volume(world: World, cluster: LocalCluster, claim: str) -> Path:
+    return cluster.data_dir / "volumes" / str(world.get(PERSISTENT_VOLUME_CLAIM, claim)["spec"]["volumeName"])
 
 
 def test_a_quota_is_kept_by_the_server(world: World, scratch: Path) -> None:

@@ -20,8 +20,9 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, SECRET
+from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
 from reconcilers.backup.caches import BACKUP_INDEXERS
+from reconcilers.purge import Purge
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
 from reconcilers.server.tls import Tls
@@ -32,6 +33,7 @@ from tests.support.clock import FakeClock
 from tests.support.dittofs_server import PASSWORD, LiveServer, double_dittofs_server
 
 INSTANCE = ObjectKey("default", "demo")
+CLAIM = ObjectKey("default", "demo-metadata")
 POLL_S = 30.0
 
 
@@ -68,6 +70,7 @@ class Objects:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
         self.instances = Store(logger=logger)
+        self.claims = Store(logger=logger)
         self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
         self.writes: list[str] = []
         #: By name, the values of Secrets.
@@ -148,6 +151,11 @@ class Objects:
         self, resource: Resource, key: ObjectKey, patch: dict[str, Any], *, field_manager: str, subresource: str = ""
     ) -> Manifest:
         live = self.get(resource, key)
+        if (
+            patch["metadata"].get("resourceVersion", live["metadata"]["resourceVersion"])
+            != live["metadata"]["resourceVersion"]
+        ):
+            raise Conflict(409, "Conflict", "the object has been modified")
         live["metadata"].setdefault("annotations", {}).update(patch["metadata"]["annotations"])
         return self._written(f"merge patch by {field_manager}", live)
 
@@ -157,8 +165,13 @@ class Objects:
         return written
 
     def _cache(self, kind: str) -> Store:
-        caches = {DITTOFS.kind: self.instances, DITTOFS_SHARE.kind: self.shares, DITTOFS_BACKUP.kind: self.backups}
-        return caches[kind]
+        stores = {
+            DITTOFS.kind: self.instances,
+            DITTOFS_SHARE.kind: self.shares,
+            DITTOFS_BACKUP.kind: self.backups,
+            PERSISTENT_VOLUME_CLAIM.kind: self.claims,
+        }
+        return stores[kind]
 
 
 @dataclass(frozen=True)
@@ -219,6 +232,9 @@ class ShareWorld:
             HttpTransport(server.url, clock=SystemClock()), Credentials("admin", PASSWORD), clock=SystemClock()
         )
         self.put_instance()
+        self.objects.put(
+            {"kind": PERSISTENT_VOLUME_CLAIM.kind, "metadata": {"name": CLAIM.name, "namespace": "default"}}
+        )
 
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)
@@ -303,6 +319,10 @@ class ShareWorld:
     def condition(self, key: ObjectKey, kind: str) -> tuple[str, str]:
         found = next(c for c in self.status(key)["conditions"] if c["type"] == kind)
         return found["status"], found["reason"]
+
+    def purge(self) -> Purge:
+        """The list of deleted shares whose files are still there."""
+        return Purge.of(self.objects.claims.get(CLAIM))
 
     def exists(self, key: ObjectKey) -> bool:
         return self.objects.shares.get(key) is not None

@@ -165,8 +165,10 @@ class Container:
         dues = [self._series[kind].due for kind in kinds if kind in self._series]
         return min(dues, default=None)
 
-    def _message(self, code: int) -> dict[str, str]:
-        """What a run that failed has to say, if its spec wants to hear it."""
+    def _message(self, code: int, written: str) -> dict[str, str]:
+        """What a run has `written` as its last words; if it failed without any, the end of its log, if wanted."""
+        if written:
+            return {"message": written}
         if code == 0 or self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return {}
         words = _last_words(self._log, self._log_before)
@@ -184,6 +186,7 @@ class Container:
     def _take_end(self, code: int, *, now: float, wall: datetime, restarts: bool) -> None:
         assert self.process is not None
         self.process.kill()
+        message = self._message(code, self.process.message)
         self.process = None
         self.started = self.ready = False
         self._killed_for = ""
@@ -192,7 +195,7 @@ class Container:
             "reason": "Completed" if code == 0 else "Error",
             "startedAt": _wire(self._started_at),
             "finishedAt": _wire(wall),
-            **self._message(code),
+            **message,
         }
         if not restarts:
             self.ended = True

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Protocol
 
 from hack.localcluster.double import DoubleServer, StartFailed
+from hack.localcluster.double.purge import purge
 from hack.localcluster.kubelet.environment import expand
 from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, DITTOFS_BINARY, is_dittofs
 from hack.localcluster.kubelet.outside import OutsideServer
 from hack.localcluster.kubelet.sandbox import Mount, Sandbox, SandboxPlan, support
 from hack.localcluster.pod_network import LocalRoute, Route, SandboxRoute
 from informers.resource import View
+from reconcilers import names
 
 _DEFAULT_USER = 65532
 _SIGKILL_CODE = 137
+_TERMINATION_LOG = "/dev/termination-log"
+#: As much of it as a kubelet takes.
+_MESSAGE_BYTES = 4096
 
 
 class Process(Protocol):
@@ -27,6 +32,10 @@ class Process(Protocol):
     @property
     def exit_code(self) -> int | None:
         """None while it runs."""
+
+    @property
+    def message(self) -> str:
+        """What it wrote as its termination message."""
 
     @property
     def route(self) -> Route | None:
@@ -91,7 +100,7 @@ class Launcher:
         if not is_dittofs(launch.container["image"]):
             return _Stand(ends=launch.pod["spec"].get("restartPolicy", "Always") != "Always")
         if self._binary is None:
-            return _Double(launch)
+            return _PurgeDouble(launch) if launch.container["name"] == names.PURGE_CONTAINER else _Double(launch)
         return _Real(launch, self._binary, self._outside)
 
 
@@ -101,10 +110,14 @@ class _Real:
             **(launch.pod["spec"].get("securityContext") or {}),
             **(launch.container.get("securityContext") or {}),
         }
+        launch.folder.mkdir(parents=True, exist_ok=True)
+        self._words = launch.folder / "termination-log"
+        self._words.write_bytes(b"")
+        words = Mount(self._words, launch.container.get("terminationMessagePath") or _TERMINATION_LOG)
         plan = SandboxPlan(
             arguments=[*_command(launch), *_arguments(launch)],
             environment={"PATH": "/usr/bin:/bin", "HOME": "/app", "HOSTNAME": _hostname(launch), **launch.environment},
-            mounts=[Mount(binary, DITTOFS_BINARY, read_only=True), *launch.mounts],
+            mounts=[Mount(binary, DITTOFS_BINARY, read_only=True), words, *_programs(launch), *launch.mounts],
             address=launch.address,
             hostname=_hostname(launch),
             user=security.get("runAsUser") or _DEFAULT_USER,
@@ -121,6 +134,10 @@ class _Real:
         return self._sandbox.exit_code
 
     @property
+    def message(self) -> str:
+        return self._words.read_bytes()[-_MESSAGE_BYTES:].decode(errors="replace") if self._words.exists() else ""
+
+    @property
     def route(self) -> Route | None:
         return SandboxRoute(self._sandbox.socket_name)
 
@@ -135,6 +152,8 @@ class _Real:
 
 
 class _Double:
+    message = ""
+
     def __init__(self, launch: Launch) -> None:
         self._server: DoubleServer | None = None
         self._on_exit = launch.on_exit
@@ -178,9 +197,30 @@ class _Double:
             self._on_exit()
 
 
+class _PurgeDouble:
+    """The container that removes files: it has done so when it is started."""
+
+    route: Route | None = None
+
+    def __init__(self, launch: Launch) -> None:
+        root = launch.folder / "root"
+        self.message = purge(_arguments(launch), lambda path: _resolve(path, launch.mounts, root))
+        self.exit_code: int | None = 0
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:  # noqa: ARG002 - the protocol's signature
+        raise ConnectionRefusedError(f"a container that removes files does not listen on port {port}")
+
+    def terminate(self) -> None:
+        """It has ended."""
+
+    def kill(self) -> None:
+        """It has ended."""
+
+
 class _Stand:
     """Stands for a program that this machine doesn't have: a job's ends well at once, another one just runs."""
 
+    message = ""
     route: Route | None = None
 
     def __init__(self, *, ends: bool) -> None:
@@ -200,6 +240,12 @@ class _Stand:
 def is_real(process: Process) -> bool:
     """Whether something runs that can answer a probe."""
     return not isinstance(process, _Stand)
+
+
+def _programs(launch: Launch) -> list[Mount]:
+    """The shell and the programs of the image, for a container that wants others than the server; this machine's."""
+    folders = (Path("/bin"), Path("/usr/bin")) if launch.container.get("command") else ()
+    return [Mount(folder, str(folder), read_only=True) for folder in folders]
 
 
 def _command(launch: Launch) -> list[str]:

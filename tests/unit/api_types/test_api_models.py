@@ -97,6 +97,7 @@ def test_a_manifest_is_in_the_words_of_the_api_and_without_what_is_not_set() -> 
         "enabled": True,
         "readOnly": True,
         "defaultPermission": "none",
+        "deletionPolicy": "Retain",
         "nfs": NfsOptions().manifest(),
     }
 

@@ -124,6 +124,7 @@ def test_the_bare_share_is_completed_by_the_contracts_defaults() -> None:
         "enabled": True,
         "readOnly": False,
         "defaultPermission": "none",
+        "deletionPolicy": "Retain",
         "nfs": {
             "squash": "root_to_guest",
             "anonymousUID": 65534,

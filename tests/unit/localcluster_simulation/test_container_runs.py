@@ -18,6 +18,7 @@ PACE = Pace(restart_backoff_initial_s=10, restart_backoff_max_s=30, restart_back
 class FakeProcess:
     def __init__(self) -> None:
         self.exit_code: int | None = None
+        self.message = ""
         self.route: Route | None = None
         self.answers = False
         self.signals: list[str] = []

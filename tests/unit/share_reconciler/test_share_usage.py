@@ -39,6 +39,17 @@ def test_later_ones_seldom_and_only_when_they_moved(after_s: float, known: int, 
     assert usage.tell(KEY, known=known, found=found) == told
 
 
+@pytest.mark.parametrize(("known", "found", "told"), [(999, 1000, 1000), (1000, 999, 999), (1001, 1002, 1001)])
+def test_that_a_share_is_full_or_no_more_is_told_however_little_it_moved(known: int, found: int, told: int) -> None:
+    clock = FakeClock()
+    usage = Usage(clock=clock)
+    usage.tell(KEY, known=None, found=known, quota=1000)
+
+    clock.advance(TELL_EVERY_S)
+
+    assert usage.tell(KEY, known=known, found=found, quota=1000) == told
+
+
 def test_the_status_says_what_the_server_counts(world: ShareWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     key = world.put_share()
     world.settle(key)
