@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hack.localcluster.double.process import DoubleServer
+from hack.localcluster.double.process import Double, DoubleServer
 
 PASSWORD = "correct-horse"
 
@@ -123,8 +123,10 @@ class LiveServer:
     url: str
     data: Path
     password: str = PASSWORD
-    #: Ends the process and starts it again, as many seconds later by its own clock; gives the new address.
-    again: Callable[[float], str] | None = None
+    #: The server itself, where it is the double.
+    double: Double | None = None
+    #: Ends the process and starts it again, as many seconds later by its own clock.
+    again: Callable[[float], LiveServer] | None = None
 
 
 @contextmanager
@@ -141,15 +143,18 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
     def start(later_s: float) -> DoubleServer:
         return DoubleServer(arguments, _environment(directory), resolve=resolve, now=lambda: time.time() + later_s)
 
-    def again(later_s: float) -> str:
+    def again(later_s: float) -> LiveServer:
         nonlocal double
         double.stop()
         double = start(later_s)
-        return f"http://127.0.0.1:{double.port}"
+        return live()
+
+    def live() -> LiveServer:
+        return LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double, again=again)
 
     double = start(0.0)
     try:
-        yield LiveServer(f"http://127.0.0.1:{double.port}", directory, again=again)
+        yield live()
     finally:
         double.stop()
 
