@@ -33,7 +33,7 @@ from reconcilers.dittofs.children import Children, cached_child, cached_pod, chi
 from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
-from reconcilers.dittofs.observe import addresses, endpoint
+from reconcilers.dittofs.observe import addresses, adopted_stores, endpoint
 from reconcilers.dittofs.preparation import Preparation, Prepared
 from reconcilers.dittofs.purging import Purging
 from reconcilers.dittofs.remote_stores import RemoteStores
@@ -150,6 +150,7 @@ class DittoFSReconciler:
                 config_file=prepared.config_file,
                 shares=subject.declared,
                 addresses=MappingProxyType(addresses(subject.shares)),
+                adopted=MappingProxyType(adopted_stores(subject.shares)),
                 purge=purge,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
                 service_monitors=not self._caches.service_monitors.absent,
