@@ -1,4 +1,4 @@
-"""The command line: `dittofs-operator run | check | diff | crds | version`."""
+"""The command line: `dittofs-operator run | check | diff | backup | verify | restore | crds | version`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import NoReturn
 import structlog
 
 from dittofs_operator import check, crds, diff, logs, settings
+from dittofs_operator.archive import flags as archive_flags
 from dittofs_operator.deployment import NAMESPACE
 from dittofs_operator.program import PROGRAM, Program
 from informers import configuration
@@ -50,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (without: those of the process) ask for; returns its exit code."""
     given = vars(_parser().parse_args(arguments))
-    match given.pop("command"):
+    match command := given.pop("command"):
         case "run":
             return _run(given)
         case "check":
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _diff(given)
         case "crds":
             return _crds()
+        case "backup" | "verify" | "restore":
+            # The operator itself has no use for S3 and ciphers, and should not hold them.
+            from dittofs_operator.archive import commands  # noqa: PLC0415
+
+            return commands.run(command, given, program=PROGRAM, version=version(PROGRAM))
         case _:
             sys.stdout.write(f"{version(PROGRAM)}\n")
             return ExitCode.STOPPED
@@ -66,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Runs DittoFS file servers on Kubernetes.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | check | diff | crds | version")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="run | check | diff | backup | verify | restore | crds | version"
+    )
     run = commands.add_parser(
         "run",
         help="run the operator until asked to stop",
@@ -89,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Ends with 0 when nothing would change, with {int(ExitCode.DIFFERS)} when something would.",
     )
     settings.add_flags(compared, only=DIFF_SETTINGS)
+    archive_flags.add_commands(commands)
     commands.add_parser("crds", help="print the CustomResourceDefinitions as YAML", allow_abbrev=False)
     commands.add_parser("version", help="print the version", allow_abbrev=False)
     return parser

@@ -10,6 +10,7 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
+from dittofs_operator.server_requests import CountedTransports
 from dittofs_operator.settings import Settings, SettingsError
 from informers.apply import Applier
 from informers.client import Client
@@ -131,7 +132,8 @@ class Program:
             )
         except (OSError, ValueError) as error:
             raise SettingsError(f"--health-address or --metrics-address can't be served: {error}") from error
-        self._sessions = Sessions(clock=self._clock, gate=self._elector)
+        counted = CountedTransports(self._metrics.registry)
+        self._sessions = Sessions(clock=self._clock, gate=self._elector, transport_factory=counted)
         self._wire()
 
     def run(self, stop: threading.Event) -> None:

@@ -20,6 +20,24 @@ _BUFFER_BYTES = 1 << 20
 _NS_DIGITS, _NS = 9, 1_000_000_000
 
 
+class FileData:
+    """The stored data of a file, to be read once from the front."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes, all that are left without it, none at the end; raises ArchiveError."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        with _told():
+            content = self._stream.read(wanted)
+            if len(content) != wanted:
+                raise tarfile.ReadError("a file is cut off")
+        self._left -= wanted
+        return content
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A folder or a file; of a file the data can be read until the next entry is asked for."""
@@ -34,8 +52,8 @@ class Entry:
     xattrs: Mapping[str, bytes]
     #: None for a file without holes.
     extents: tuple[Extent, ...] | None
-    #: None for a folder.
-    data: IO[bytes] | None
+    #: What the extents hold, one after the other; None for a folder.
+    data: FileData | None
 
 
 def entries(frames: Iterator[bytes]) -> Iterator[Entry]:
@@ -51,6 +69,15 @@ def entries(frames: Iterator[bytes]) -> Iterator[Entry]:
         while rest := stream.read(_BUFFER_BYTES):
             if any(rest):
                 raise ArchiveError(Reason.ARCHIVE_DAMAGED, "the archive goes on after its end: use another")
+
+
+def archived_objects(frames: Iterator[bytes]) -> bytes:
+    """The Kubernetes objects in the tar stream of `frames`, a List in JSON; raises ArchiveError."""
+    for entry in entries(frames):
+        if not entry.tree and entry.data is not None:
+            return entry.data.read()
+        break
+    raise ArchiveError(Reason.ARCHIVE_DAMAGED, f"the archive does not begin with {OBJECTS}: use another")
 
 
 def counted(entry: Entry, trees: dict[str, Tree]) -> None:
@@ -94,6 +121,10 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
         )
     sparse = member.pax_headers.get(SPARSE_SIZE)
     found: list[tuple[int, int]] = member.sparse if sparse else []  # type: ignore[assignment]  # typeshed knows no better
+    extents = tuple(Extent(*one) for one in found) if sparse else None
+    stored = member.size if extents is None else sum(extent.size for extent in extents)
+    # It stands where the data begin.
+    stream = cast("IO[bytes]", archive.fileobj)
     return Entry(
         tree="" if is_objects else tree,
         path=path if is_objects else inside,
@@ -105,8 +136,8 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
             for name, value in member.pax_headers.items()
             if name.startswith(XATTR_PREFIX)
         },
-        extents=tuple(Extent(*one) for one in found) if sparse else None,
-        data=archive.extractfile(member) if member.isreg() else None,
+        extents=extents,
+        data=FileData(stream, stored) if member.isreg() else None,
     )
 
 

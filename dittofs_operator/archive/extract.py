@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +12,19 @@ from pathlib import Path
 from dittofs_operator.archive.entries import Entry, check_trees, counted, entries
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.manifest import Manifest, Tree
+from dittofs_operator.archive.sparse import Extent
 
 _COPY_BYTES = 1 << 20
 _OWNER_WORKS_THERE = 0o700
 
 
-def extract(frames: Iterator[bytes], manifest: Manifest, folders: Mapping[str, Path], objects: Path) -> None:
-    """Put each tree into its empty folder, and the Kubernetes objects into the file `objects`; raises ArchiveError."""
+def extract(frames: Iterator[bytes], manifest: Manifest, folders: Mapping[str, Path]) -> None:
+    """Put each tree into its empty folder; raises ArchiveError."""
     trees: dict[str, Tree] = {}
     open_folders: list[Entry] = []
     for entry in entries(frames):
+        if not entry.tree:
+            continue
         counted(entry, trees)
         while open_folders and not _contains(open_folders[-1], entry):
             _finish(open_folders.pop(), folders)
@@ -31,7 +33,7 @@ def extract(frames: Iterator[bytes], manifest: Manifest, folders: Mapping[str, P
                 (folders[entry.tree] / entry.path).mkdir()
             open_folders.append(entry)
         else:
-            _write(entry, objects if not entry.tree else folders[entry.tree] / entry.path)
+            _write(entry, folders[entry.tree] / entry.path)
     while open_folders:
         _finish(open_folders.pop(), folders)
     check_trees(trees, manifest)
@@ -82,17 +84,13 @@ def _write(entry: Entry, path: Path) -> None:
     with told(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, entry.mode)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-            if entry.extents is None:
-                shutil.copyfileobj(entry.data, file, _COPY_BYTES)
-            else:
-                for extent in entry.extents:
-                    entry.data.seek(extent.offset)
-                    file.seek(extent.offset)
-                    left = extent.size
-                    while left and (chunk := entry.data.read(min(_COPY_BYTES, left))):
-                        file.write(chunk)
-                        left -= len(chunk)
-                file.truncate(entry.size)
+            for extent in entry.extents or [Extent(0, entry.size)]:
+                file.seek(extent.offset)
+                left = extent.size
+                while left and (chunk := entry.data.read(min(_COPY_BYTES, left))):
+                    file.write(chunk)
+                    left -= len(chunk)
+            file.truncate(entry.size)
             for name, value in entry.xattrs.items():
                 os.setxattr(descriptor, name, value)
             os.fchmod(descriptor, entry.mode)

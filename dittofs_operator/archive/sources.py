@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -72,13 +74,16 @@ class TarStream:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._trees: dict[str, Tree] = {}
+        self._trees: dict[str, Counter[str]] = {}
         self.bytes = 0
 
     @property
     def trees(self) -> tuple[Tree, ...]:
         """What was in the folders at the top."""
-        return tuple(self._trees.values())
+        return tuple(
+            Tree(name=name, files=count["files"], directories=count["directories"], bytes=count["bytes"])
+            for name, count in self._trees.items()
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks():
@@ -98,14 +103,16 @@ class TarStream:
 
     def _folder(self, tree: str, top: Path, inside: PurePosixPath) -> Iterator[bytes]:
         try:
-            entries = sorted((top / inside).iterdir())
+            with os.scandir(top / inside) as scanned:
+                found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scanned)
         except OSError as error:
             raise tar.unreadable(top / inside, error) from None
-        for path in entries:
-            name = inside / path.name
+        for last, is_folder in found:
+            name = inside / last
             if any(_matches(name, pattern) for pattern in LEFT_OUT[tree]):
                 continue
-            if path.is_dir() and not path.is_symlink():
+            path = top / name
+            if is_folder:
                 self._count(tree, directories=1)
                 yield from tar.folder(path, f"{tree}/{name}")
                 yield from self._folder(tree, top, name)
@@ -114,13 +121,7 @@ class TarStream:
                 self._count(tree, files=1, size=path.stat().st_size)
 
     def _count(self, tree: str, *, files: int = 0, directories: int = 0, size: int = 0) -> None:
-        so_far = self._trees.get(tree) or Tree(name=tree, files=0, directories=0, bytes=0)
-        self._trees[tree] = Tree(
-            name=tree,
-            files=so_far.files + files,
-            directories=so_far.directories + directories,
-            bytes=so_far.bytes + size,
-        )
+        self._trees.setdefault(tree, Counter()).update(files=files, directories=directories, bytes=size)
 
 
 def _matches(name: PurePosixPath, pattern: str) -> bool:

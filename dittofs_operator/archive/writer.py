@@ -16,7 +16,7 @@ PART_BYTES = 32 << 20
 
 
 def write_parts(
-    stream: Iterable[bytes | memoryview],
+    stream: Iterable[bytes],
     codec: FrameCodec,
     target: Target,
     *,
@@ -41,20 +41,21 @@ def write_parts(
     return tuple(parts)
 
 
-def cut(stream: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+def cut(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The bytes of `stream` in pieces of `size`; the last one has what is left."""
-    piece = bytearray()
+    piece: list[memoryview] = []
+    room = size
     for chunk in stream:
         rest = memoryview(chunk)
         while rest:
-            taken = rest[: size - len(piece)]
-            piece += taken
-            rest = rest[len(taken) :]
-            if len(piece) == size:
-                yield bytes(piece)
-                piece = bytearray()
+            piece.append(rest[:room])
+            rest = rest[room:]
+            room -= len(piece[-1])
+            if not room:
+                yield b"".join(piece)
+                piece, room = [], size
     if piece:
-        yield bytes(piece)
+        yield b"".join(piece)
 
 
 def _gather(frames: Iterable[StoredFrame], part_bytes: int) -> Iterator[list[StoredFrame]]:

@@ -86,6 +86,8 @@ def empty_server(root: Path, *, shares: int = 0) -> Server:
     for folder in (server.control_plane, server.metadata, server.payload):
         folder.mkdir(parents=True)
     with closing(sqlite3.connect(server.control_plane / "controlplane.db")) as database:
+        # It need not outlast a loss of power.
+        database.execute("PRAGMA synchronous=OFF")
         database.executescript(TABLES)
         database.execute("INSERT INTO users VALUES ('admin', 'old hash', 'old nt', 1)")
         database.executemany("INSERT INTO shares VALUES (?)", [(f"/{number}",) for number in range(shares)])
@@ -113,13 +115,15 @@ def server_with_files(root: Path) -> Server:
     return server
 
 
-def order(sources: Sources, *, key: bytes | None = None, compression: Compression = Compression.ZSTD) -> Order:
+def order(
+    sources: Sources, *, key: bytes | None = None, compression: Compression = Compression.ZSTD, frame: int = FRAME
+) -> Order:
     """An archive of frames so small that there are some."""
-    return Order(ID, DESCRIPTION, sources, compression, key, NOW, "test", frame_bytes=FRAME, part_bytes=2 * FRAME)
+    return Order(ID, DESCRIPTION, sources, compression, key, NOW, "test", frame_bytes=frame, part_bytes=2 * frame)
 
 
-def archive(server: Server, target: Target, scratch: Path, *, key: bytes | None = None) -> Archived:
-    return create(order(server.sources(scratch), key=key), target)
+def archive(server: Server, target: Target, scratch: Path, *, key: bytes | None = None, frame: int = FRAME) -> Archived:
+    return create(order(server.sources(scratch), key=key, frame=frame), target)
 
 
 def reader(root: Path, manifest_sha256: str = "") -> ArchiveReader:

@@ -144,7 +144,7 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
 
 @contextmanager
 def real_dittofs_server(binary: str, directory: Path) -> Iterator[LiveServer]:
-    """The real `dfs` at `binary`, with everything it keeps in the empty `directory`."""
+    """The real `dfs` at `binary`, with everything it keeps in `directory`: empty, or what another one left there."""
     port = _free_port()
     _prepare(directory, port=port, root=str(directory))
     with (directory / "log").open("wb") as log:
@@ -168,7 +168,7 @@ def real_dittofs_server(binary: str, directory: Path) -> Iterator[LiveServer]:
 
 
 def _prepare(directory: Path, *, port: int, root: str) -> None:
-    (directory / "metadata").mkdir()
+    (directory / "metadata").mkdir(exist_ok=True)
     (directory / "config.yaml").write_text(
         "logging: {level: INFO, format: json, output: stdout}\n"
         "shutdown_timeout: 5s\n"
