@@ -26,7 +26,7 @@ from reconcilers.share.listings import ShareListings
 from reconcilers.share.owner import UNKNOWN_ACCOUNT, owner_trouble
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
 from reconcilers.share.restart_watch import RestartWatch
-from reconcilers.share.status import Findings, ShareFacts, in_sync, lacks_durability, out_of_sync, settled
+from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled, snapshot_trouble
 from reconcilers.share.usage import Usage
 from reconcilers.share.without_effect import without_effect
 
@@ -34,6 +34,8 @@ from reconcilers.share.without_effect import without_effect
 DEEP_POLL_INTERVAL_S = 300.0
 #: Between two looks, in seconds: what is due just now must not make a loop.
 _SHORTEST_S = 0.05
+#: The type of a store whose contents a restart loses.
+MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Convergence:
             observed = _observed_stores(session, desired)
             if obstacle := _obstacle(subject.share, desired, observed, user):
                 return obstacle
+        known = self._facts(subject.share, instance, session, observed.share) if observed.share else None
+        in_memory = (known.local_type if known and known.adopted else desired.local_store.type) == MEMORY
+        if in_memory:
+            # A policy would fail once a minute in the server's log, and never do anything.
+            desired = replace(desired, details=replace(desired.details, snapshots=None))
         steps = plan(desired, observed, confirm=not calm)
         share, unknown, fresh = observed.share, list[str](), None
         if steps or share is None:
@@ -100,7 +107,7 @@ class Convergence:
         in_force, restart = self._restarts.look(
             subject.share, instance, session, desired=desired, observed=observed, row=share, steps=steps, ignored=vain
         )
-        facts = self._facts(subject.share, instance, session, share, made=_made(steps))
+        facts = known or self._facts(subject.share, instance, session, share, made=_made(steps))
         facts = replace(facts, in_force=in_force)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
@@ -115,11 +122,12 @@ class Convergence:
         details = observed.details or fresh
         if details is not None:
             self._looks.done(key)
+        failure = None if details is None else details.last_failure
         found = in_sync(
             share,
             facts,
             cache_lost=instance.status.cache_lost,
-            nothing_durable=lacks_durability(subject.share) if details is None else details.in_memory,
+            snapshot_trouble=snapshot_trouble(subject.share, in_memory=in_memory, last_failure=failure),
             without_effect=vain,
         )
         return replace(found, restart=restart)
@@ -178,7 +186,13 @@ class Convergence:
         return share
 
     def _facts(
-        self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share, *, made: CreateShare | None
+        self,
+        share: DittoFSShare,
+        instance: DittoFS,
+        session: ServerSession,
+        row: Share,
+        *,
+        made: CreateShare | None = None,
     ) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)

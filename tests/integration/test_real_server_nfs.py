@@ -397,6 +397,22 @@ def test_a_client_without_proof_is_refused_from_the_next_start_on(world: World, 
         mounted.list()
 
 
+def test_a_snapshot_that_the_server_could_not_take_is_told(world: World, real_cluster: LocalCluster) -> None:
+    """It leaves a failed one each minute then, and removes none of them."""
+    world.share("unlucky", snapshotPolicy={})
+    world.until_phase(DITTOFS_SHARE, "unlucky", "Ready")
+    folder = _volume(world, real_cluster, "demo-payload") / "shares" / "unlucky"
+    (folder / "snapshots").write_text("in the way")
+
+    with pytest.raises(Refused, match="500"):
+        world.server().call("POST", "/shares/unlucky/snapshot-policy/run")
+    world.patch(DITTOFS_SHARE, "unlucky", spec={"snapshotPolicy": {"keepLast": 2}})
+
+    world.until_told(DITTOFS_SHARE, "unlucky", "SnapshotPolicyReady", "False", "SnapshotFailed")
+    world.until_phase(DITTOFS_SHARE, "unlucky", "Ready")
+    world.until_event("unlucky", "Warning", "SnapshotFailed")
+
+
 MIB = 1 << 20
 
 
