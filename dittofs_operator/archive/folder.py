@@ -24,6 +24,10 @@ _ON_ERRNO: Mapping[int, tuple[Reason, str]] = {
 }
 
 
+#: The group of the volume (fsGroup) may read what others must not: hashes and keys may be in it.
+_FOLDER_MODE, _FILE_MODE = 0o750, 0o640
+
+
 class FolderTarget:
     """An archive below `root`, which must be there: the folder where a claim is mounted."""
 
@@ -38,12 +42,13 @@ class FolderTarget:
         with self._told():
             if self._partial.exists():
                 shutil.rmtree(self._partial)
-            self._partial.mkdir()
-            (self._partial / "parts").mkdir()
+            self._partial.mkdir(_FOLDER_MODE)
+            (self._partial / "parts").mkdir(_FOLDER_MODE)
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
         """Write the file and let it last."""
         with self._told(), (self._partial / name).open("xb") as file:
+            os.fchmod(file.fileno(), _FILE_MODE)
             for piece in pieces:
                 file.write(piece)
             file.flush()
