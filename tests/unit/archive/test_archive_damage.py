@@ -74,6 +74,7 @@ def damage(content: bytes, random: Random) -> Iterator[bytes]:
     yield content[: random.randrange(len(content))]
     yield b""
     yield content + b"\0"
+    yield content + b"\n"
 
 
 def test_every_change_of_a_part_is_found(made: Archive) -> None:
