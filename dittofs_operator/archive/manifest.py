@@ -188,6 +188,11 @@ class Loaded:
     def unlock(self, key: bytes | None) -> ArchiveKeys | None:
         """The keys of the archive, None where it is not encrypted; raises ArchiveError."""
         encryption = self.manifest.encryption
+        if encryption is None and key is not None:
+            # Else who can write there, and has no key, could put an archive of theirs in the place of an encrypted one.
+            raise ArchiveError(
+                Reason.KEY_WRONG, f"the archive {self.manifest.id} is not encrypted: if that is right, give no key"
+            )
         if encryption is None:
             return None
         if key is None:
