@@ -71,6 +71,10 @@ s3: env ## Bring the S3 server of the tests (the first time needs Go)
 bench: env ## Measure the controller layer beside the official client, and hold it to its floors (two minutes)
 	@$(BIN)/python -m hack.bench $(if $(JSON),--json)
 
+.PHONY: scale
+scale: env ## Make many shares beside a local cluster and tell what they cost (INSTANCES=50 SHARES=1000; REAL=1: the real server)
+	@$(BIN)/python -m hack.scale $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SHARES),--shares $(SHARES)) $(if $(REAL),--real)
+
 .PHONY: bench-archive
 bench-archive: env ## Measure an archive beside tar and zstd of the same files (FILES=10000 MIB=5000)
 	@$(BIN)/python -m hack.archivebench --files $(or $(FILES),10000) --mib $(or $(MIB),5000)

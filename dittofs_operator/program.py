@@ -10,6 +10,7 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
+from dittofs_operator.server_requests import CountedTransports
 from dittofs_operator.settings import Settings, SettingsError
 from informers.apply import Applier
 from informers.client import Client
@@ -35,6 +36,7 @@ from reconcilers.backup.caches import (
     backups_of_instance,
     backups_of_share,
     changed_backup,
+    schedule_of_backup,
 )
 from reconcilers.backup.reconciler import BackupReconciler
 from reconcilers.dittofs.caches import (
@@ -131,7 +133,8 @@ class Program:
             )
         except (OSError, ValueError) as error:
             raise SettingsError(f"--health-address or --metrics-address can't be served: {error}") from error
-        self._sessions = Sessions(clock=self._clock, gate=self._elector)
+        counted = CountedTransports(self._metrics.registry)
+        self._sessions = Sessions(clock=self._clock, gate=self._elector, transport_factory=counted)
         self._wire()
 
     def run(self, stop: threading.Event) -> None:
@@ -232,6 +235,7 @@ class Program:
         backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
         backup.watch(backups, changed_backup)
         backup.watch(backups, backups_behind(backups.store))
+        backup.watch(backups, schedule_of_backup)
         backup.watch(instances, backups_of_instance(backups.store))
         backup.watch(shares, backups_of_share(backups.store))
 

@@ -33,11 +33,6 @@ class Groups(Generic[Key]):
         self._working: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, list[Place[Key]]] = {}
 
-    @property
-    def any_waiting(self) -> bool:
-        """Whether a ready key waits for others of its group."""
-        return bool(self._waiting)
-
     def begin(self, place: Place[Key]) -> bool:
         """Whether the key at `place` may be in work, and is from now on; if not, its place is kept."""
         key = place[2]
@@ -67,3 +62,10 @@ class Groups(Generic[Key]):
         if not waiting:
             self._waiting.pop(group, None)
         return found
+
+    def dissolve(self) -> list[Place[Key]]:
+        """Bound nothing any more; gives the places of all keys that waited."""
+        places = [place for waiting in self._waiting.values() for place in waiting]
+        self._grouping = None
+        self._waiting.clear()
+        return places

@@ -140,7 +140,7 @@ class WorkQueue(Generic[Key]):
                 self._promote()
                 if (entry := self._take()) is not None:
                     return entry
-                if self._closed and not self._groups.any_waiting and not (self._draining and self._processing):
+                if self._closed and not (self._draining and self._processing):
                     return None
                 self._clock.wait(self._ready, self._next_due_in())
 
@@ -167,6 +167,9 @@ class WorkQueue(Generic[Key]):
         """Take nothing more and drop what is due later; what is ready is still handed out. Ends a drain."""
         with self._lock:
             self._draining = False
+            for place in self._groups.dissolve():
+                if not self._is_void(place):
+                    heapq.heappush(self._ready_heap, place)
             self._close()
 
     def shut_down_with_drain(self, timeout_s: float | None = None) -> bool:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +73,8 @@ class Operator:
 
 
 @contextlib.contextmanager
-def operator(kubeconfig: Path, log: Path) -> Iterator[Operator]:
-    """Run the operator on `kubeconfig`, its log going to the file `log`; ends with the block."""
+def operator(kubeconfig: Path, log: Path, *, flags: Sequence[str] = ("--poll-interval=5s",)) -> Iterator[Operator]:
+    """Run the operator on `kubeconfig` with `flags`, its log going to the file `log`; ends with the block."""
     metrics, health = (f"127.0.0.1:{port}" for port in _free_ports(2))
     command = [
         str(SCRIPTS / "dittofs-operator"),
@@ -82,7 +82,7 @@ def operator(kubeconfig: Path, log: Path) -> Iterator[Operator]:
         f"--kubeconfig={kubeconfig}",
         f"--metrics-address={metrics}",
         f"--health-address={health}",
-        "--poll-interval=5s",
+        *flags,
     ]
     with log.open("wb") as output:
         # A session of its own, so that Ctrl-C reaches the demo alone, which then stops things in order.

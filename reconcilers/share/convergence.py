@@ -103,7 +103,7 @@ class Convergence:
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
                 unknown += unknown_late
-        facts = self._facts(subject.share, instance, session, share)
+        facts = self._facts(subject.share, instance, session, share, made=_made(steps))
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
@@ -178,13 +178,24 @@ class Convergence:
         self._listings.record(instance.key, path, share)
         return share
 
-    def _facts(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> ShareFacts:
+    def _facts(
+        self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share, *, made: CreateShare | None
+    ) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)
         if known.share_id == row.id and known.metadata_store and (known.origin[0] or not known.adopted):
             quota = parse_bytes(share.spec.quota.size) if share.spec.quota else 0
             used = self._usage.tell(share.key, known=known.used_bytes, found=row.used_bytes, quota=quota)
             return replace(known, mount=mount, used_bytes=used)
+        if made is not None and names.address_of(made.metadata_store, share.path):
+            return ShareFacts(
+                share_id=row.id,
+                metadata_store=made.metadata_store,
+                local_store=made.local_store,
+                remote_store=made.remote_store,
+                mount=mount,
+                used_bytes=row.used_bytes,
+            )
         metadata, local = session.metadata_store(row.metadata_store_id), session.local_store(row.local_block_store_id)
         metadata_name = row.metadata_store_id if metadata is None else metadata.name
         local_name = row.local_block_store_id if local is None else local.name
@@ -199,7 +210,7 @@ class Convergence:
 
     def _announce(self, subject: Subject, steps: tuple[Step, ...], facts: ShareFacts, *, calm: bool) -> None:
         view, path = subject.view, subject.share.path
-        if any(isinstance(step, CreateShare) for step in steps):
+        if _made(steps) is not None:
             self._recorder.normal(view, "Created", f'created the share "{path}" on the server')
             return
         if facts.adopted and not subject.share.status.adopted:
@@ -214,6 +225,10 @@ class Convergence:
             self._recorder.warning(view, "DriftRepaired", note)
         else:
             self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
+
+
+def _made(steps: tuple[Step, ...]) -> CreateShare | None:
+    return next((step for step in steps if isinstance(step, CreateShare)), None)
 
 
 def _observed_stores(session: ServerSession, desired: DesiredShare) -> Observed:

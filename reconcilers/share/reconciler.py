@@ -50,6 +50,9 @@ from reconcilers.unreadable import INVALID_SPEC, Unreadable
 #: How soon to look again at a share that the server does not say yet to have loaded.
 LOADING_LOOK_S = 1.0
 
+#: How soon at the earliest to try a server again that was not there for one share, and so for none of its shares.
+AWAY_LOOK_S = 1.0
+
 #: How soon to try again to write a status that others wrote in between of.
 STALE_S = 1.0
 
@@ -166,7 +169,8 @@ class ShareReconciler:
             findings = out_of_sync(subject.share, known, reason="BucketKeysMissing", message=str(error))
         except ServerError as error:
             self._convergence.distrust(subject.share)
-            what, retry_after_s = treatment(error), error.retry_after_s
+            what = treatment(error)
+            retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
             findings = self._remark_on_smb(subject, instance, findings)

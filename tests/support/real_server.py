@@ -42,6 +42,12 @@ def nfs_client_or_skip() -> None:
         give_up(f"no {', '.join(missing)}: install libnfs-utils")
 
 
+def smb_client_or_skip() -> None:
+    """Skip the test, with the reason, where the SMB client is missing."""
+    if shutil.which("smbclient") is None:
+        give_up("no smbclient: install Debian's smbclient")
+
+
 def give_up(reason: str) -> NoReturn:
     """Skip the test for `reason`, or fail it where real counterparts are required."""
     if os.environ.get(REQUIRE_VARIABLE) == "1":

@@ -16,6 +16,7 @@ from informers.passes import Passes
 from informers.result import Backoff
 from informers.workqueue import WorkQueue
 from reconcilers.server.session import Credentials
+from reconcilers.share.reconciler import AWAY_LOOK_S
 from tests.support.dittofs_server import (
     Answer,
     LiveServer,
@@ -125,7 +126,8 @@ def test_a_share_says_what_is_wrong_with_its_server_and_no_secret(
     assert failing.condition(key, "Synced") == (status, reason)
     assert isinstance(result, Backoff)
     assert (result.reason, result.at_most_s) == (reason, POLL_S)
-    assert result.at_least_s == (pytest.approx(9.0) if "429" in name else pytest.approx(0.0, abs=0.5))
+    away = AWAY_LOOK_S if status == "Unknown" else 0.0
+    assert result.at_least_s == pytest.approx(9.0 if "429" in name else away)
     assert len(failing.recorder.events) == 1, "told once, however often it is found"
     assert "hush" not in text
     assert any("hush" in f"{request.token}{request.body}" for request in scripted.requests)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from informers.result import Done, RequeueAfter, Terminal
 from reconcilers import names
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.session import Credentials
+from reconcilers.share.reconciler import AWAY_LOOK_S
 from tests.support.share_world import POLL_S, ShareWorld, failed
 
 
@@ -242,7 +245,7 @@ class TestWithoutInstance:
         endpoints = {"api": {"host": "h", "clusterIP": "127.0.0.1", "port": 1}}
         world.put_instance(endpoints=endpoints)
 
-        assert world.settle(key) == failed("ServerUnreachable")
+        assert world.settle(key) == replace(failed("ServerUnreachable"), at_least_s=AWAY_LOOK_S)
 
         assert world.condition(key, "Synced") == ("Unknown", "ServerUnreachable")
         assert world.status(key)["phase"] == "Degraded"

@@ -60,6 +60,29 @@ def test_all_shares_of_an_instance_cost_one_list_in_each_poll(world: ShareWorld)
     assert {call.method for call in world.calls if not call.path.startswith("/api/v1/auth")} == {"GET"}
 
 
+def test_a_further_share_of_an_instance_is_made_in_nine_calls(world: ShareWorld) -> None:
+    """Its store and the one of all, the share, its quota and reading back; then what an earlier one may have left."""
+    world.settle(world.put_share("first"))
+    key = world.put_share("second", path="/a/b")
+    world.reconciler.reconcile(key)
+    world.calls.clear()
+
+    world.settle(key)
+
+    assert [f"{call.method} {call.path.removeprefix('/api/v1/')}" for call in world.calls] == [
+        "GET store/metadata/op-a%252Fb",
+        "GET store/block/local/op-payload",
+        "POST store/metadata",
+        "POST shares",
+        "GET shares/a%2Fb",
+        "GET shares/a%2Fb/adapters/nfs/config",
+        "GET shares/a%2Fb/permissions",
+        "GET shares/a%2Fb/quotas",
+        "GET shares/a%2Fb/snapshot-policy",
+    ]
+    assert world.status(key)["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
+
+
 def test_after_a_restart_the_shares_cost_one_list_and_no_call_of_their_own(world: ShareWorld) -> None:
     keys = [world.put_share(f"s{number}", **EVERYTHING) for number in range(SHARES)]
     for key in keys:
