@@ -20,6 +20,7 @@ from informers.client import Client
 from reconcilers import names
 from reconcilers.api.resources import (
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -161,6 +162,21 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
     # The loss of a cache is told of every share, and mended for each: the tests below have one.
     world.delete(DITTOFS_SHARE, "sized")
     world.until_gone(DITTOFS_SHARE, "sized")
+
+
+def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world: World, export: Mount) -> None:
+    export.write("kept", CONTENT.swapcase())
+
+    world.backup("kept")
+    world.until_phase(DITTOFS_BACKUP, "kept", "Completed")
+
+    status = world.status(DITTOFS_BACKUP, "kept")
+    assert status["durable"] is True
+    assert [artifact["durable"] for artifact in status["artifacts"]] == [True]
+    assert f"s3://{BUCKET}/default/demo/" in status["artifacts"][0]["location"]
+    world.delete(DITTOFS_BACKUP, "kept")
+    world.until_gone(DITTOFS_BACKUP, "kept")
+    assert world.server().snapshots("/export") == []
 
 
 def test_rotated_keys_reach_the_server_with_one_rollout_and_are_told_nowhere(
