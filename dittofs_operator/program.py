@@ -36,6 +36,7 @@ from reconcilers.backup.caches import (
     backups_of_instance,
     backups_of_share,
     changed_backup,
+    schedule_of_backup,
 )
 from reconcilers.backup.reconciler import BackupReconciler
 from reconcilers.dittofs.caches import (
@@ -234,6 +235,7 @@ class Program:
         backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
         backup.watch(backups, changed_backup)
         backup.watch(backups, backups_behind(backups.store))
+        backup.watch(backups, schedule_of_backup)
         backup.watch(instances, backups_of_instance(backups.store))
         backup.watch(shares, backups_of_share(backups.store))
 

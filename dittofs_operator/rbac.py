@@ -45,7 +45,11 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     _to(resources.DITTOFS_SHARE, (*READ, "patch"), "reconciled; patched for the finalizer"),
     _to(resources.DITTOFS_SHARE, ("patch",), "reports what was found", part="status"),
-    _to(resources.DITTOFS_BACKUP, (*READ, "patch"), "reconciled; patched for the finalizer"),
+    _to(
+        resources.DITTOFS_BACKUP,
+        _OWN,
+        "reconciled; patched for the finalizer; a schedule makes its backups, and deletes what it needn't keep",
+    ),
     _to(resources.DITTOFS_BACKUP, ("patch",), "reports what became of it", part="status"),
     _to(resources.CONFIG_MAP, _OWN, "a child: the server's configuration and its declared shares"),
     _to(

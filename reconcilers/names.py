@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -37,6 +38,10 @@ PURGE_ANNOTATION = f"{GROUP}/purge"
 #: In the selector of a Service that must lead nowhere for a while: no pod has it.
 CLOSED_LABEL = f"{GROUP}/closed"
 CACHE_LOST = "cache-lost"
+#: On a DittoFSBackup that a schedule made: that one's name, to select by.
+SCHEDULE_LABEL = f"{GROUP}/schedule"
+#: On the same: that one's uid, since another schedule may have the name by now.
+SCHEDULE_UID_ANNOTATION = f"{GROUP}/schedule-uid"
 
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
@@ -266,6 +271,11 @@ def object_prefix(instance: ObjectKey, specified: str) -> str:
     Never with a UID: a new DittoFS of the same name must find its files.
     """
     return f"{specified.strip('/') or f'{instance.namespace}/{instance.name}'}/"
+
+
+def scheduled_backup(schedule: str, slot: datetime) -> str:
+    """The DittoFSBackup that the one called `schedule` makes for `slot`, in UTC."""
+    return f"{schedule}-{slot:%Y%m%d-%H%M%S}"
 
 
 def backup_snapshot(uid: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api import resources
-from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource
+from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource, LocalReference
 from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
 from reconcilers.api.share import MAX_PATH, InstanceReference
+from reconcilers.api.share_policies import OptionalDuration
 
 #: How many shares one backup can hold: its status names each, and etcd takes objects of up to 1.5 MiB.
 MAX_SHARES = 2048
@@ -18,6 +19,26 @@ MAX_SHARES = 2048
 _FIXED = "{field} is fixed; create another DittoFSBackup"
 _INSTANCE_FIXED = Rule("self == oldSelf", _FIXED.format(field="instanceRef"))
 _OPERATION_FIXED = Rule("self == oldSelf", _FIXED.format(field="operation"))
+
+#: The longest name of a schedule: that of a backup of it, `<name>-<YYYYMMDD-hhmmss>`, and of what that one makes, must
+#: fit a label.
+MAX_SCHEDULE_NAME = 36
+
+_KIND_FIXED = Rule(
+    "(self.schedule == '') == (oldSelf.schedule == '')",
+    "a one-shot backup cannot become a schedule, nor a schedule a one-shot backup; create another DittoFSBackup",
+    ".schedule",
+)
+_SCHEDULE_FORM = Rule(
+    "self == '' || self.matches('^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$') || "
+    "self.matches('^[0-9A-Za-z*/,?-]+( +[0-9A-Za-z*/,?-]+){4}$')",
+    "must be five cron fields such as '0 3 * * *', or @hourly, @daily, @weekly, @monthly, @yearly",
+)
+_SCHEDULE_NAME = Rule(
+    f"self.spec.schedule == '' || size(self.metadata.name) <= {MAX_SCHEDULE_NAME}",
+    f"metadata.name of a scheduled backup must be at most {MAX_SCHEDULE_NAME} characters, its backups are named "
+    "<name>-<UTC time>; choose a shorter name",
+)
 
 ShareName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 
@@ -41,8 +62,25 @@ class BackupDeletion(StrEnum):
     RETAIN = "Retain"
 
 
+class BackupRetention(ApiModel):
+    """Which of its completed backups a schedule keeps."""
+
+    keep_last: Annotated[
+        int, Field(ge=1, le=1000, description="How many of its completed backups are kept, the newest.")
+    ] = 7
+    max_age: Annotated[
+        OptionalDuration,
+        Field(
+            description="After what time a completed backup is removed, even if fewer are kept, such as 720h; empty: "
+            "never. The last completed one stays in any case."
+        ),
+    ] = ""
+
+
 class DittoFSBackupSpec(ApiModel):
     """The backup that is wanted."""
+
+    model_config = ConfigDict(json_schema_extra=validated(_KIND_FIXED))
 
     instance_ref: Annotated[
         InstanceReference,
@@ -59,10 +97,41 @@ class DittoFSBackupSpec(ApiModel):
     operation: Annotated[
         Operation, Field(description="What is done: Backup. Fixed.", json_schema_extra=validated(_OPERATION_FIXED))
     ] = Operation.BACKUP
+    schedule: Annotated[
+        str,
+        Field(
+            max_length=100,
+            description="When a backup is made, again and again: five cron fields (minute, hour, day of month, month, "
+            "day of week) or @hourly, @daily, @weekly, @monthly, @yearly. Each is a DittoFSBackup of its own, named "
+            "<name>-<YYYYMMDD-hhmmss> in UTC, with the other fields of this one. Empty: this object is one backup. A "
+            "change counts from then on.",
+            json_schema_extra=validated(_SCHEDULE_FORM),
+        ),
+    ] = ""
+    time_zone: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Where the clock hangs that the schedule goes by: a name of the IANA database, such as "
+            "Europe/Berlin. A run at a time that is skipped in spring is made right after; one at a time that comes "
+            "twice in autumn is made once.",
+        ),
+    ] = "UTC"
     suspend: Annotated[
         bool,
-        Field(description="While true no backup begins. One that is under way is finished; deletion still works."),
+        Field(
+            description="While true no backup begins; what a schedule would have made meanwhile is not made up for. "
+            "One that is under way is finished; deletion still works."
+        ),
     ] = False
+    retention: Annotated[
+        BackupRetention,
+        Field(
+            description="Which of its backups a schedule keeps; the others are deleted, with their data unless their "
+            "deletionPolicy is Retain. Of failed ones it keeps three."
+        ),
+    ] = BackupRetention()
     method: Annotated[
         BackupMethod,
         Field(
@@ -84,6 +153,7 @@ class BackupPhase(StrEnum):
 
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
+    SCHEDULED = "Scheduled"
     PENDING = "Pending"
     WAITING_FOR_INSTANCE = "WaitingForInstance"
     RUNNING = "Running"
@@ -133,9 +203,9 @@ class DittoFSBackupStatus(ApiModel):
     observed_generation: Annotated[
         int, Field(ge=0, description="The metadata.generation of the specification that this status is about.")
     ] = 0
-    ready: Annotated[bool, Field(description="Whether there is a verified backup: the condition Ready is True.")] = (
-        False
-    )
+    ready: Annotated[
+        bool, Field(description="Whether the backup is verified, or the schedule in force: the condition Ready.")
+    ] = False
     # Plain text, no enum: a later version adds phases, and this one must still read what that one wrote.
     phase: Annotated[
         str, Field(max_length=32, description="The state in one word: " + ", ".join(BackupPhase) + ".")
@@ -146,6 +216,26 @@ class DittoFSBackupStatus(ApiModel):
     completion_time: Annotated[
         str, Field(description="When it ended, well or badly.", json_schema_extra={"format": "date-time"})
     ] = ""
+    next_schedule_time: Annotated[
+        str, Field(description="When a schedule is due next.", json_schema_extra={"format": "date-time"})
+    ] = ""
+    last_schedule_time: Annotated[
+        str,
+        Field(
+            description="The time that the newest backup of a schedule was made for.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = ""
+    last_successful_time: Annotated[
+        str,
+        Field(
+            description="When the newest completed backup of a schedule was completed.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = ""
+    last_backup_ref: Annotated[
+        LocalReference | None, Field(description="The newest backup of a schedule, in the namespace of this object.")
+    ] = None
     size: Annotated[
         str, Field(max_length=32, description="What the backup takes, as a quantity: the bytes of its artifacts.")
     ] = ""
@@ -160,7 +250,7 @@ class DittoFSBackupStatus(ApiModel):
 
 
 class DittoFSBackup(CustomResource):
-    """A backup of a DittoFS, taken once."""
+    """A backup of a DittoFS, made once, or a schedule that makes such backups."""
 
     resource: ClassVar = resources.DITTOFS_BACKUP
     definition: ClassVar = Definition(
@@ -171,10 +261,12 @@ class DittoFSBackup(CustomResource):
             Column("Method", "string", ".spec.method", "How it is done."),
             Column("Phase", "string", ".status.phase", "The state in one word."),
             Column("Size", "string", ".status.size", "What the backup takes."),
+            Column("Next", "string", ".status.nextScheduleTime", "When a schedule is due next.", priority=1),
             Column("Durable", "boolean", ".status.durable", "Whether all of it is in a bucket.", priority=1),
             Column("Started", "date", ".status.startTime", "Time since it began."),
             Column("Completed", "date", ".status.completionTime", "Time since it ended."),
         ),
+        rules=(_SCHEDULE_NAME,),
     )
 
     spec: Annotated[DittoFSBackupSpec, Field(description="The backup that is wanted.")]

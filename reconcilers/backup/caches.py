@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from informers.event import Added, Event, Updated, states
-from informers.mapper import BEYOND_STATUS, Mapper, own_key, when_changed
+from informers.mapper import BEYOND_STATUS, Mapper, map_function, own_key, when_changed
 from informers.resource import ObjectKey, View
+from reconcilers import names
 from reconcilers.access import Cache
 from reconcilers.api.backup import FINISHED
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.share.declared import instance_name
 
-#: Index that the informer of DittoFSBackups must have: see `BACKUP_INDEXERS`.
+#: Indexes that the informer of DittoFSBackups must have: see `BACKUP_INDEXERS`.
 BY_INSTANCE = "instance"
+BY_SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,27 @@ def instance_of(backup: View, caches: BackupCaches) -> DittoFS | None:
     return None if view is None else DittoFS.from_view(view)
 
 
+def _schedule_uid(backup: View) -> Iterable[str]:
+    uid = (backup["metadata"].get("annotations") or {}).get(names.SCHEDULE_UID_ANNOTATION)
+    return (str(uid),) if uid else ()
+
+
 BACKUP_INDEXERS: Mapping[str, Callable[[View], Iterable[str]]] = {
     BY_INSTANCE: lambda backup: (str(instance_key(backup)),),
+    BY_SCHEDULE: _schedule_uid,
 }
 
 #: From an event of a DittoFSBackup to itself, unless nothing but its status changed, which the reconciler wrote.
 changed_backup: Mapper = when_changed(own_key, *BEYOND_STATUS)
+
+
+def _schedule_of(backup: View) -> Iterable[ObjectKey]:
+    name = (backup["metadata"].get("labels") or {}).get(names.SCHEDULE_LABEL)
+    return (ObjectKey(str(backup["metadata"].get("namespace") or ""), str(name)),) if name else ()
+
+
+#: From a DittoFSBackup to the schedule that made it, when it is made, ends or goes.
+schedule_of_backup: Mapper = when_changed(map_function(_schedule_of), "status.phase", "metadata.deletionTimestamp")
 
 
 def backups_behind(backups: Cache) -> Mapper:

@@ -1,4 +1,4 @@
-"""Makes the backups that DittoFSBackups ask for, once each, and says what became of them."""
+"""Makes the backups that DittoFSBackups ask for, once each or by a schedule, and says what became of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
 from reconcilers.backup.run import BackupRun, Subject
+from reconcilers.backup.schedules import Schedules
 from reconcilers.backup.status import BackupFacts, Findings, wanted_status
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess
@@ -61,6 +62,9 @@ class BackupReconciler:
             known=self._known,
             write=self._write,
         )
+        self._schedules = Schedules(
+            caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write
+        )
         self._deletion = Deletion(
             caches=caches,
             finalizer=finalizer,
@@ -89,6 +93,8 @@ class BackupReconciler:
         try:
             if backup.deleting:
                 return self._deletion.step(view, backup)
+            if backup.spec.schedule:
+                return self._schedules.step(Subject(view, backup))
             return self._run.step(Subject(view, backup))
         except ObjectNotFound:
             return Done()

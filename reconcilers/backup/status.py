@@ -72,7 +72,8 @@ def completed(facts: BackupFacts, *, now: datetime) -> Findings:
     facts = replace(facts, completion_time=now.strftime(_TIME))
     kept = "its contents are in the bucket" if is_durable(facts.artifacts) else "not durable: lost with its volume"
     shares = "1 share" if len(facts.artifacts) == 1 else f"{len(facts.artifacts)} shares"
-    return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {size_of(facts.artifacts)}; {kept}", facts)
+    metadata = f"{sum(artifact.bytes or 0 for artifact in facts.artifacts)} bytes of metadata"
+    return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {metadata}; {kept}", facts)
 
 
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:

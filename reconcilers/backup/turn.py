@@ -23,6 +23,8 @@ def _wants_a_turn(backup: View) -> bool:
     spec, status = backup.get("spec") or {}, backup.get("status") or {}
     if backup["metadata"].get("deletionTimestamp") or status.get("phase") in FINISHED:
         return False
+    if spec.get("schedule"):
+        return False
     return bool(status.get("startTime")) or not spec.get("suspend")
 
 

@@ -30,11 +30,8 @@ def deeds(report: Report) -> Iterator[Announcement]:
     yield from _listed("ServerConfigured", "set on the server: ", report.server_changes)
     yield from _listed("FilesPurged", "removed the files of deleted shares: ", report.purged)
     for reason, start, things in (
-        (
-            "FilesKept",
-            "not removed, since somebody wrote there after the share was deleted: ",
-            report.purge_kept,
-        ),
+        ("RestartedForShares", "started the server again, since it had not loaded: ", report.restarted_for),
+        ("FilesKept", "not removed, as somebody wrote there after the share was deleted: ", report.purge_kept),
         ("PurgeFailed", "files of deleted shares can't be removed, see who owns them: ", report.purge_failed),
         ("DriftRepaired", "somebody else had changed, now set right: ", report.repaired),
     ):

@@ -12,9 +12,7 @@ from reconcilers.builders.inputs import ObservedClaim, PodInputs, PostgresSource
 from reconcilers.builders.pod import JWT_SECRET_VARIABLE
 from reconcilers.builders.services import Part
 from reconcilers.dittofs.facts import PodFacts
-
-#: What the share reconciler says of a share that the server has but could not load.
-SHARE_NOT_LOADED = "ShareNotLoaded"
+from reconcilers.share.healing import NotLoaded
 
 
 def observed_claim(claim: View, *, class_is_specified: bool) -> ObservedClaim:
@@ -91,10 +89,19 @@ def running_version(pod: PodFacts | None) -> str:
 
 def unloaded_shares(shares: Iterable[View]) -> tuple[str, ...]:
     """The paths of the DittoFSShares that were found on the server but not loaded by it."""
+    return _shares_with(shares, NotLoaded.SHARE_NOT_LOADED, NotLoaded.AWAITS_RESTART)
+
+
+def shares_awaiting_restart(shares: Iterable[View]) -> tuple[str, ...]:
+    """The paths of those that only another process of the server can load, since they can't be made anew."""
+    return _shares_with(shares, NotLoaded.AWAITS_RESTART)
+
+
+def _shares_with(shares: Iterable[View], *reasons: NotLoaded) -> tuple[str, ...]:
     found = []
     for share in shares:
         status = share.get("status") or {}
-        if any(condition.get("reason") == SHARE_NOT_LOADED for condition in status.get("conditions") or ()):
+        if any(condition.get("reason") in reasons for condition in status.get("conditions") or ()):
             found.append(str(status.get("path") or ""))
     return tuple(sorted(found))
 

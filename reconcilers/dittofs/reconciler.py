@@ -33,12 +33,13 @@ from reconcilers.dittofs.children import Children, cached_child, cached_pod, chi
 from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
-from reconcilers.dittofs.observe import addresses, endpoint
+from reconcilers.dittofs.observe import addresses, endpoint, shares_awaiting_restart
 from reconcilers.dittofs.preparation import Preparation, Prepared
 from reconcilers.dittofs.purging import Purging
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.reporter import Reporter, Subject
+from reconcilers.dittofs.restarts import Restarts
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
@@ -101,6 +102,7 @@ class DittoFSReconciler:
             remote_stores=RemoteStores(objects=client),
             accounts=Accounts(reader=reader, poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
             adapter_settings=AdapterSettings(poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
+            restarts=Restarts(clock=clock),
         )
         self._purging = Purging(claims=caches.claims, lists=PurgeLists(client=client, clock=clock))
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
@@ -144,7 +146,7 @@ class DittoFSReconciler:
             prepared = self._preparation.prepare(instance, report, remembered=remembered, restarted=restarted)
             if prepared.rolls and prepared.remote is not None:
                 # The rows first: the pod that comes takes up what they say when it starts.
-                server = self._ask_server(instance, self._endpoints(instance, report), prepared, report)
+                server = self._ask_server(subject, self._endpoints(instance, report), prepared, report)
             purge = self._purging.settle(instance, cached_pod(self._caches, instance), report)
             facts = BuildFacts(
                 config_file=prepared.config_file,
@@ -161,7 +163,7 @@ class DittoFSReconciler:
             self._children.remove_unwanted(instance, report)
         endpoints = self._endpoints(instance, report)
         if server is None:
-            server = self._ask_server(instance, endpoints, prepared, report)
+            server = self._ask_server(subject, endpoints, prepared, report)
             if report.outdated_process:
                 with self._lock:
                     self._outdated[instance.metadata.uid] = report.outdated_process
@@ -177,8 +179,9 @@ class DittoFSReconciler:
         return endpoints
 
     def _ask_server(
-        self, instance: DittoFS, endpoints: Mapping[str, Mapping[str, Any]], prepared: Prepared, report: Report
+        self, subject: Subject, endpoints: Mapping[str, Mapping[str, Any]], prepared: Prepared, report: Report
     ) -> ServerFacts:
+        instance = subject.instance
         pod = cached_pod(self._caches, instance)
         api = endpoints.get(names.PortName.API, {})
         url = base_url(
@@ -196,6 +199,7 @@ class DittoFSReconciler:
                 change_password=prepared.admin.change_wanted,
                 remote=prepared.remote,
                 change=not instance.spec.suspend,
+                unloaded=shares_awaiting_restart(subject.shares),
                 report=report,
             )
         return ServerFacts()

@@ -56,6 +56,8 @@ class Report:
     rows_left: bool = False
     #: The start of a process that has something else than its rows say; empty: it has what they say.
     outdated_process: str = ""
+    #: The shares that a process has to end for, since it did not load them.
+    restarted_for: list[str] = field(default_factory=list)
     config_problems: list[Problem] = field(default_factory=list)
 
     #: The children as they are after this pass, which the caches may not show yet.

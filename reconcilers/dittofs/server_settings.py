@@ -21,6 +21,7 @@ from reconcilers.dittofs.facts import ServerFacts, ServerState
 from reconcilers.dittofs.grace_period import GracePeriods
 from reconcilers.dittofs.remote_stores import RemoteStores
 from reconcilers.dittofs.report import Report
+from reconcilers.dittofs.restarts import Restarts
 from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.secret_data import SecretProblem, decode
 from reconcilers.server.credentials import CredentialsMissing, CredentialsSource
@@ -88,6 +89,7 @@ class ServerSettings:
         accounts: Accounts,
         remote_stores: RemoteStores,
         adapter_settings: AdapterSettings,
+        restarts: Restarts,
     ) -> None:
         self._client = client
         self._sessions = sessions
@@ -97,6 +99,7 @@ class ServerSettings:
         self._remote_stores = remote_stores
         self._adapter_settings = adapter_settings
         self._grace_periods = GracePeriods()
+        self._restarts = restarts
         #: By uid: with what the last login worked, since a deleted Secret would otherwise lock everybody out.
         self._remembered: dict[str, Credentials] = {}
         #: By uid: when the server started that the session is with.
@@ -116,6 +119,7 @@ class ServerSettings:
         self._accounts.forget(uid)
         self._remote_stores.forget(uid)
         self._adapter_settings.forget(uid)
+        self._restarts.forget(uid)
         self._grace_periods.forget(uid)
 
     def look(
@@ -127,13 +131,14 @@ class ServerSettings:
         change_password: bool,
         remote: bytes | None,
         change: bool,
+        unloaded: tuple[str, ...] = (),
         report: Report,
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
         `start` tells one start of the server from the next. `change_password`: another admin password is wanted than
-        the one in force; `remote`: what the rows of remote stores depend on. Raises a `ClientError` when a Secret
-        can't be read or written.
+        the one in force; `remote`: what the rows of remote stores depend on; `unloaded`: the shares that wait for
+        another process. Raises a `ClientError` when a Secret can't be read or written.
         """
         try:
             credentials = self._credentials.get(instance)
@@ -149,6 +154,7 @@ class ServerSettings:
             change=change,
             change_password=change_password,
             remote=remote,
+            unloaded=unloaded,
             report=report,
         )
         try:
@@ -192,8 +198,19 @@ class ServerSettings:
         if visit.change:
             self._adapter_settings.settle(visit.instance, session, visit.start, visit.report)
             self._accounts.settle(visit.instance, session, visit.start, visit.report)
+            self._restart_for_shares(visit, session)
         under_way = self._grace_periods.look(visit.instance, session, visit.start)
         return ServerFacts(ServerState.ANSWERS, adapters=adapters, under_way=under_way)
+
+    def _restart_for_shares(self, visit: _Visit, session: ServerSession) -> None:
+        uid = visit.instance.metadata.uid
+        if not visit.unloaded:
+            self._restarts.forget(uid)
+            return
+        process = session.health().started_at
+        if not visit.report.outdated_process and self._restarts.is_due(uid, process):
+            visit.report.outdated_process = process
+            visit.report.restarted_for.extend(visit.unloaded)
 
     def _begin(self, visit: _Visit) -> None:
         """Log in anew to a server that was started again: it may have another database, with another password.
@@ -315,6 +332,7 @@ class _Visit:
     change: bool
     change_password: bool
     remote: bytes | None
+    unloaded: tuple[str, ...]
     report: Report
 
     @property

@@ -171,10 +171,6 @@ class ServerClient(AccountCalls, ShareCalls, SnapshotCalls):
         with suppress(NotFound):
             self._caller.call("DELETE", path_of("store", "block", "remote", name))
 
-    def has_snapshots(self, name: str) -> bool:
-        """Whether the server has snapshots of a share, in whatever state; False of a share that is not there."""
-        return bool(self._caller.call("GET", path_of("shares", share_segment(name), "snapshots")))
-
     def _found(self, path: str, parse: Callable[[object], Row]) -> Row | None:
         try:
             return parse(self._caller.call("GET", path))

@@ -21,6 +21,7 @@ from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
 from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_details
 from reconcilers.share.execute import changed_fields, execute
+from reconcilers.share.healing import Healing
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, lacks_durability, out_of_sync, settled
@@ -28,13 +29,8 @@ from reconcilers.share.usage import Usage
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
-#: The server tells a share's health from a memory of 5 s: one that was asked for in the middle of its creation by any
-#: caller counts as not loaded for that long (tried against v0.29.0).
-LOADING_PATIENCE_S = 6.0
 #: Between two looks, in seconds: what is due just now must not make a loop.
 _SHORTEST_S = 0.05
-LOADING = "Loading"
-NOT_LOADED = "ShareNotLoaded"
 UNKNOWN_ACCOUNT = "UnknownAccount"
 
 
@@ -66,7 +62,7 @@ class Convergence:
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._usage = Usage(clock=clock)
-        self._unloaded_since: dict[ObjectKey, float] = {}
+        self._healing = Healing(clock=clock)
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
         """Look at the server, do what is lacking, and say what came of it.
@@ -107,8 +103,8 @@ class Convergence:
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
-            return self._not_loaded(subject.share, facts, share)
-        self._unloaded_since.pop(key, None)
+            return self._healing.look(subject.share, facts, share, session)
+        self._healing.is_well(key)
         if unknown:
             return _unknown_holders(subject.share, facts, unknown)
         details = observed.details or fresh
@@ -116,16 +112,6 @@ class Convergence:
             self._looks.done(key)
         in_memory = lacks_durability(subject.share) if details is None else details.in_memory
         return in_sync(share, facts, cache_lost=instance.status.cache_lost, nothing_durable=in_memory)
-
-    def _not_loaded(self, share: DittoFSShare, facts: ShareFacts, row: Share) -> Findings:
-        now = self._clock.monotonic()
-        told = any(condition.reason == NOT_LOADED for condition in share.status.conditions)
-        if not told and now - self._unloaded_since.setdefault(share.key, now) < LOADING_PATIENCE_S:
-            message = "the server has the share and does not say yet that it is loaded"
-            return out_of_sync(share, facts, reason=LOADING, message=message, certain=False)
-        words = row.health.message or "no reason given"
-        message = f"the server has the share but could not load it ({words}): see the server's log and restart it"
-        return out_of_sync(share, facts, reason=NOT_LOADED, message=message)
 
     def distrust(self, share: DittoFSShare) -> None:
         """What its server listed of `share` may not hold any more."""
@@ -139,7 +125,7 @@ class Convergence:
         """Drop what was remembered of a share that is gone."""
         self._looks.forget(share)
         self._usage.forget(share)
-        self._unloaded_since.pop(share, None)
+        self._healing.is_well(share)
 
     def _observe(
         self, instance: DittoFS, session: ServerSession, desired: DesiredShare, *, look_deep: bool

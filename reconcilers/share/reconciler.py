@@ -29,9 +29,10 @@ from reconcilers.server.errors import ServerError, treatment
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
-from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, LOADING, Convergence, Subject
+from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, Convergence, Subject
 from reconcilers.share.declared import path_winners
 from reconcilers.share.deletion import Deletion, leaving_share, removes
+from reconcilers.share.healing import NotLoaded
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.removal import Removal
 from reconcilers.share.smb_names import smb_remark
@@ -177,7 +178,7 @@ class ShareReconciler:
             # All shares of an instance look when its list has run out: the first of them gets the next one for all.
             wait_s = self._convergence.next_look_in_s(subject.share.key, instance.key)
             return self._report(subject, findings, RequeueAfter(wait_s))
-        if findings.synced.reason == LOADING:
+        if findings.synced.reason == NotLoaded.LOADING:
             return self._report(subject, findings, RequeueAfter(LOADING_LOOK_S))
         self._warn_once(subject, findings.synced)
         # However often it failed: what a person mends on the server gives no event.

@@ -163,6 +163,13 @@ def test_what_is_fixed_of_a_backup_is_refused_in_the_same_words(
     assert message in refusal.value.message
 
 
+def test_the_name_of_a_schedule_is_refused_in_the_same_words(rehearsal: Rehearsal) -> None:
+    with pytest.raises(Invalid) as refusal:
+        rehearsal.make(DittoFSBackup, cases.BACKUP | {"schedule": "@daily"}, name="a" * 37)
+
+    assert cases.SCHEDULE_NAME in refusal.value.message
+
+
 @pytest.mark.parametrize(
     ("field", "text"),
     [

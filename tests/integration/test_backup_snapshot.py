@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dittofs_operator.program import Program
 from informers.client import Client
+from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE
-from tests.support.acceptance import World, world_of_its_own
+from tests.support.acceptance import PATIENCE_S, USER, World, world_of_its_own
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -69,3 +72,27 @@ def test_a_backup_of_what_is_not_there_says_so_and_begins_when_it_comes(world: W
     world.share("c", path="/c")
 
     world.until_phase(DITTOFS_BACKUP, "early", "Completed")
+
+
+def test_a_slot_that_was_missed_is_made_up_for_once_and_shows_on_its_schedule(world: World) -> None:
+    world.backup("nightly", schedule="0 3 * * *", shares=["a"])
+    world.until_phase(DITTOFS_BACKUP, "nightly", "Scheduled")
+    yesterday = datetime.fromisoformat(world.status(DITTOFS_BACKUP, "nightly")["nextScheduleTime"]) - timedelta(days=1)
+
+    # As if no operator had been there at that time.
+    key = ObjectKey(world.namespace, "nightly")
+    status = {"status": {"nextScheduleTime": yesterday.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    world.client.merge_patch(DITTOFS_BACKUP, key, status, field_manager=USER, subresource="status")
+    world.patch(DITTOFS_BACKUP, "nightly", metadata={"annotations": {"looked-at": "again"}})
+
+    name = f"nightly-{yesterday:%Y%m%d}-030000"
+    eventually(lambda: world.find(DITTOFS_BACKUP, name), PATIENCE_S, what=name)
+    world.until_phase(DITTOFS_BACKUP, name, "Completed")
+    world.until_told(DITTOFS_BACKUP, "nightly", "Completed", "True", "LastBackupCompleted")
+    found = world.status(DITTOFS_BACKUP, "nightly")
+    assert found["lastBackupRef"] == {"name": name}
+    assert found["lastSuccessfulTime"] == world.status(DITTOFS_BACKUP, name)["completionTime"]
+    assert datetime.fromisoformat(found["nextScheduleTime"]) == yesterday + timedelta(days=1)
+    world.delete(DITTOFS_BACKUP, "nightly")
+    world.until_gone(DITTOFS_BACKUP, "nightly")
+    assert world.phase(DITTOFS_BACKUP, name) == "Completed"

@@ -18,7 +18,15 @@ from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, POD, SECRET
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    DITTOFS,
+    DITTOFS_BACKUP,
+    DITTOFS_SHARE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+)
 from tests.support.acceptance import PATIENCE_S, USER, Refused, World
 from tests.support.eventually import eventually
 from tests.support.nfs_mount import ROOT, USER_1000, NfsFailed, mount
@@ -34,7 +42,7 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )
-KINDS = {"DittoFS": DITTOFS, "DittoFSShare": DITTOFS_SHARE, "CustomResourceDefinition": DEFINITION}
+KINDS = {kind.kind: kind for kind in (DITTOFS, DITTOFS_SHARE, DITTOFS_BACKUP)}
 
 
 @pytest.fixture(scope="module")

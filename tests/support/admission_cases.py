@@ -420,11 +420,21 @@ MOVED_SHARES: tuple[tuple[Spec, Spec, str], ...] = (
 
 BACKUP: Spec = {"instanceRef": {"name": "demo"}}
 
+SCHEDULES = ("", "0 3 * * *", "*/5 0-6,12 1,15 JAN-mar ?", "0  3  *  *  *", "@hourly", "@yearly", "@midnight")
+SCHEDULE_FORM = "must be five cron fields such as '0 3 * * *', or @hourly, @daily, @weekly, @monthly, @yearly"
+
 #: What is added to `BACKUP`.
 GOOD_BACKUPS: tuple[Spec, ...] = (
     {"shares": ["a", "b.c"]},
     {"operation": "Backup", "method": "Snapshot", "deletionPolicy": "Retain"},
     {"suspend": True},
+    *({"schedule": schedule} for schedule in SCHEDULES),
+    {
+        "schedule": "@daily",
+        "timeZone": "America/Argentina/Buenos_Aires",
+        "retention": {"keepLast": 1, "maxAge": "720h"},
+    },
+    {"schedule": "@daily", "retention": {"maxAge": ""}},
 )
 
 BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
@@ -436,8 +446,21 @@ BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
     ({"shares": ["a", "a"]}, 'spec.shares[1]: Duplicate value: "a"'),
     ({"shares": ["/a"]}, "spec.shares[0]: Invalid value"),
     ({"shares": [f"a{number}" for number in range(257)]}, "spec.shares: Too many"),
+    *(
+        ({"schedule": schedule}, SCHEDULE_FORM)
+        for schedule in ("* * * *", "* * * * * *", "@never", "every day", " 0 3 * * *", "0 3 * * *;", "@Daily")
+    ),
+    ({"schedule": "0 " * 60}, "spec.schedule: Too long"),
+    ({"timeZone": ""}, "spec.timeZone: Invalid value"),
+    ({"retention": {"keepLast": 0}}, "spec.retention.keepLast: Invalid value"),
+    ({"retention": {"maxAge": "30d"}}, "must be empty or a positive duration"),
+    ({"retention": {"maxAge": "0s"}}, "must be empty or a positive duration"),
 )
 
 MOVED_BACKUPS: tuple[tuple[Spec, Spec, str], ...] = (
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSBackup"),
+    ({}, {"schedule": "@daily"}, "a one-shot backup cannot become a schedule"),
+    ({"schedule": "@daily"}, {}, "nor a schedule a one-shot backup"),
 )
+
+SCHEDULE_NAME = "metadata.name of a scheduled backup must be at most 36 characters"

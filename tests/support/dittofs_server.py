@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hack.localcluster.double.process import DoubleServer
+from hack.localcluster.double.process import Double, DoubleServer
 
 PASSWORD = "correct-horse"
 
@@ -123,6 +123,8 @@ class LiveServer:
     url: str
     data: Path
     password: str = PASSWORD
+    #: The server itself, where it is the double.
+    double: Double | None = None
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
     arguments = ["start", "--foreground", "--config", "/config.yaml" if container_paths else str(config)]
     double = DoubleServer(arguments, _environment(directory), resolve=resolve)
     try:
-        yield LiveServer(f"http://127.0.0.1:{double.port}", directory)
+        yield LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double)
     finally:
         double.stop()
 

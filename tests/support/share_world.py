@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import jsonpatch
 import structlog
 
 from informers.clock import Clock, SystemClock
-from informers.errors import Conflict, Invalid, NotFound
+from informers.errors import AlreadyExists, Conflict, Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
 from informers.result import Backoff
 from informers.store import Store
@@ -74,6 +75,8 @@ class Objects:
         self.writes: list[str] = []
         #: By name, the values of Secrets.
         self.secrets: dict[str, dict[str, str]] = {}
+        #: The time that the API server gives what is made.
+        self.created_at: Callable[[], str] = lambda: "2030-01-02T03:00:00Z"
         self._version = 0
 
     def put(self, manifest: Manifest) -> View:
@@ -102,6 +105,27 @@ class Objects:
         assert force
         live["status"] = manifest["status"]
         return self._written(f"apply {subresource}", live)
+
+    def create(self, resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
+        key = ObjectKey.of(manifest)
+        if self._cache(resource.kind).get(key) is not None:
+            raise AlreadyExists(409, "AlreadyExists", f"{key} exists")
+        given = {"uid": f"uid-{key.name}", "generation": 1, "creationTimestamp": self.created_at()}
+        made: Manifest = {**copy.deepcopy(manifest), "metadata": {**given, **manifest["metadata"]}}
+        return self._written("create", made)
+
+    def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, propagation: str = "Background"
+    ) -> None:
+        live = self.get(resource, key)
+        if uid not in (None, live["metadata"]["uid"]):
+            raise Conflict(409, "Conflict", f"{key} is another object")
+        if not live["metadata"].get("finalizers"):
+            self._cache(resource.kind).remove(freeze(live))
+            self.writes.append("delete (gone)")
+            return
+        live["metadata"].setdefault("deletionTimestamp", self.created_at())
+        self._written("delete", live)
 
     def json_patch(
         self,

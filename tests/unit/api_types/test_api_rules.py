@@ -180,7 +180,10 @@ def test_the_bare_backup_is_completed_by_the_contracts_defaults() -> None:
     assert admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP))["spec"] == {
         "instanceRef": {"name": "demo"},
         "operation": "Backup",
+        "schedule": "",
+        "timeZone": "UTC",
         "suspend": False,
+        "retention": {"keepLast": 7, "maxAge": ""},
         "method": "Snapshot",
         "deletionPolicy": "Delete",
     }
@@ -207,3 +210,18 @@ def test_what_is_fixed_of_a_backup_cannot_change(before: Spec, after: Spec, mess
         admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | after), stored)
 
     assert message in str(refusal.value)
+
+
+def test_the_name_of_a_schedule_leaves_room_for_that_of_its_backups() -> None:
+    daily = cases.BACKUP | {"schedule": "@daily"}
+    admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP, name="a" * 37))
+    admit(DittoFSBackup, manifest(DittoFSBackup, daily, name="a" * 36))
+
+    with pytest.raises(Refused, match=cases.SCHEDULE_NAME):
+        admit(DittoFSBackup, manifest(DittoFSBackup, daily, name="a" * 37))
+
+
+def test_a_schedule_can_be_changed() -> None:
+    stored = admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | {"schedule": "@daily"}))
+
+    admit(DittoFSBackup, manifest(DittoFSBackup, cases.BACKUP | {"schedule": "0 3 * * *"}), stored)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ALL = "make lint dfs s3 control-plane test envtest SUITES=tests/integration SERVER=real"
+ALL = [
+    "make dfs s3 control-plane|1",
+    "make --jobs=2 --output-sync=target test envtest SUITES=tests/integration SERVER=real|1",
+]
 #: Writes down how it was called, and under which REQUIRE_REAL.
 RECORDER = '#!/bin/sh\necho "$(basename "$0") $*|$REQUIRE_REAL" >> "{log}"\n'
 
@@ -58,9 +61,9 @@ def test_without_go_it_is_make_test(machine: Machine) -> None:
 
 def test_with_go_real_counterparts_are_brought_and_required(machine: Machine) -> None:
     machine.put("go")
-    machine.put("nfs-ls")
-    machine.put("pg_ctlcluster")
-    assert machine.run() == (0, "", [f"{ALL}|1"])
+    for program in ("nfs-ls", "smbclient", "pg_ctlcluster"):
+        machine.put(program)
+    assert machine.run() == (0, "", ALL)
 
 
 def test_what_is_missing_is_installed_by_root(machine: Machine) -> None:
@@ -72,8 +75,9 @@ def test_what_is_missing_is_installed_by_root(machine: Machine) -> None:
     assert called[0].startswith("apt-get -qq")
     assert called[0].endswith("update|")
     assert called[1].endswith("install -y libnfs-utils|")
-    assert called[3].endswith("install -y postgresql|")
-    assert called[4:] == [f"{ALL}|1"]
+    assert called[3].endswith("install -y smbclient|")
+    assert called[5].endswith("install -y postgresql|")
+    assert called[6:] == ALL
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])

@@ -208,10 +208,11 @@ def _samples() -> list[tuple[type[CustomResource], dict[str, Any]]]:
     return [(kinds[obj["kind"]], obj) for obj in objects]
 
 
-def test_the_samples_are_one_server_and_two_shares_of_it() -> None:
+def test_the_samples_are_one_server_two_shares_of_it_and_their_backup() -> None:
     found = {(obj["kind"], obj["metadata"]["name"]) for _, obj in _samples()}
 
-    assert found == {("DittoFS", "demo"), ("DittoFSShare", "export"), ("DittoFSShare", "projects")}
+    shares = {("DittoFSShare", "export"), ("DittoFSShare", "projects")}
+    assert found == {("DittoFS", "demo"), *shares, ("DittoFSBackup", "nightly")}
     assert all("namespace" not in obj["metadata"] for _, obj in _samples())
 
 

@@ -48,7 +48,7 @@ def test_the_operator_cannot_raise_its_own_rights() -> None:
         (resources.DITTOFS, "finalizers", {"update"}),
         (resources.DITTOFS_SHARE, "", {"get", "list", "watch", "patch"}),
         (resources.DITTOFS_SHARE, "status", {"patch"}),
-        (resources.DITTOFS_BACKUP, "", {"get", "list", "watch", "patch"}),
+        (resources.DITTOFS_BACKUP, "", OWN),
         (resources.DITTOFS_BACKUP, "status", {"patch"}),
         (resources.CONFIG_MAP, "", OWN),
         (resources.SECRET, "", OWN),
