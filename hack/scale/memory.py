@@ -1,8 +1,9 @@
-"""`python -m hack.scale.memory`: the memory that the real server takes for its shares, by the kind of their metadata."""
+"""`python -m hack.scale.memory`: what memory the real server takes for its shares, by the kind of their metadata."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import typer
 import yaml
 
 from hack.localcluster.binary import BinaryMissing, find_dfs
+from hack.scale.files import make_files
 from informers.clock import SystemClock
 from reconcilers.server.errors import ServerError
 from reconcilers.server.http import HttpTransport
@@ -30,31 +32,35 @@ _SETTLE_S = 3.0
 
 
 def main(
-    shares: Annotated[str, typer.Option(help="Numbers of shares, in rising order.")] = "1,2,4,8,16,32",
+    shares: Annotated[str, typer.Option(help="Numbers of shares.")] = "1,4,16",
     kinds: Annotated[str, typer.Option(help="Kinds of metadata.")] = "badger,sqlite",
+    files: Annotated[int, typer.Option(help="Files to make in each share; 0: none, which needs no libnfs.")] = 1000,
 ) -> None:
-    """Print the server's resident memory as Markdown, with empty shares: right after they are made, and restarted."""
+    """Print the server's resident memory and open files as Markdown: with shares, with files in them, restarted."""
     try:
         binary = find_dfs()
     except BinaryMissing as error:
         raise typer.BadParameter(str(error)) from error
     if binary is None:
         raise typer.BadParameter("no dfs binary: run `make dfs`")
-    print("| Metadata | Shares | Resident MiB | Resident MiB after a restart |\n| --- | ---: | ---: | ---: |")
-    for kind in kinds.split(","):
-        for number in (int(text) for text in shares.split(",")):
-            directory = Path(tempfile.mkdtemp(prefix="dittofs-memory-"))
-            try:
-                with _server(binary, directory) as (session, pid):
-                    _make_shares(session, directory, kind, number)
-                    made = _resident_mib(pid)
-                with _server(binary, directory) as (session, pid):
-                    loaded = sum(share.loaded for share in session.shares())
-                    if loaded != number:
-                        raise RuntimeError(f"{loaded} of {number} shares came back")
-                    print(f"| {kind} | {number} | {made:.0f} | {_resident_mib(pid):.0f} |", flush=True)
-            finally:
-                shutil.rmtree(directory, ignore_errors=True)
+    print("| Metadata | Shares | MiB, empty | MiB, with files | MiB, restarted | Open files |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for kind, number in itertools.product(kinds.split(","), (int(text) for text in shares.split(","))):
+        directory = Path(tempfile.mkdtemp(prefix="dittofs-memory-"))
+        try:
+            with _server(binary, directory) as (session, pid):
+                _make_shares(session, directory, kind, number)
+                empty = _resident_mib(pid)
+                _fill(session, number, files)
+                filled, opened = _resident_mib(pid), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            with _server(binary, directory) as (session, pid):
+                loaded = sum(share.loaded for share in session.shares())
+                if loaded != number:
+                    raise RuntimeError(f"{loaded} of {number} shares came back")
+                restarted = _resident_mib(pid)
+            print(f"| {kind} | {number} | {empty:.0f} | {filled:.0f} | {restarted:.0f} | {opened} |", flush=True)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _make_shares(session: ServerSession, directory: Path, kind: str, number: int) -> None:
@@ -63,7 +69,18 @@ def _make_shares(session: ServerSession, directory: Path, kind: str, number: int
         store, ending = f"op-{index}", ".db" if kind == "sqlite" else ""
         path = directory / "metadata" / f"{index}{ending}"
         session.create_metadata_store(store, store_type=kind, config={"path": str(path)})
-        session.create_share(f"/{index}", metadata_store=store, local_store="op-payload", fields={})
+        fields = {"default_permission": "read-write"}
+        session.create_share(f"/{index}", metadata_store=store, local_store="op-payload", fields=fields)
+        session.patch_share_nfs_config(f"/{index}", {"squash": "none"})
+
+
+def _fill(session: ServerSession, shares: int, files: int) -> None:
+    if not files:
+        return
+    port = _free_port()
+    session.put_adapter("nfs", enabled=True, port=port)
+    for index in range(shares):
+        make_files(port, f"/{index}", files)
 
 
 @contextlib.contextmanager
