@@ -24,13 +24,15 @@ from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.healing import Healing
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
-from reconcilers.share.status import Findings, ShareFacts, in_sync, lacks_durability, out_of_sync, settled
+from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled, snapshot_trouble
 from reconcilers.share.usage import Usage
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
 #: Between two looks, in seconds: what is due just now must not make a loop.
 _SHORTEST_S = 0.05
+#: The type of a store whose contents a restart loses.
+MEMORY = "memory"
 UNKNOWN_ACCOUNT = "UnknownAccount"
 
 
@@ -77,6 +79,11 @@ class Convergence:
         if observed.share is None:
             desired = desired_share(subject.share, instance, self._free_address(subject.share, instance))
             observed = _observed_stores(session, desired)
+        known = self._facts(subject.share, instance, session, observed.share) if observed.share else None
+        in_memory = (known.local_type if known and known.adopted else desired.local_store.type) == MEMORY
+        if in_memory:
+            # A policy would fail once a minute in the server's log, and never do anything.
+            desired = replace(desired, details=replace(desired.details, snapshots=None))
         mismatch = None
         if observed.share is None:
             mismatch = (
@@ -99,7 +106,7 @@ class Convergence:
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
                 unknown += unknown_late
-        facts = self._facts(subject.share, instance, session, share, made=_made(steps))
+        facts = known or self._facts(subject.share, instance, session, share, made=_made(steps))
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
@@ -110,8 +117,9 @@ class Convergence:
         details = observed.details or fresh
         if details is not None:
             self._looks.done(key)
-        in_memory = lacks_durability(subject.share) if details is None else details.in_memory
-        return in_sync(share, facts, cache_lost=instance.status.cache_lost, nothing_durable=in_memory)
+        failure = None if details is None else details.last_failure
+        trouble = snapshot_trouble(subject.share, in_memory=in_memory, last_failure=failure)
+        return in_sync(share, facts, cache_lost=instance.status.cache_lost, snapshot_trouble=trouble)
 
     def distrust(self, share: DittoFSShare) -> None:
         """What its server listed of `share` may not hold any more."""
@@ -165,7 +173,13 @@ class Convergence:
         return share
 
     def _facts(
-        self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share, *, made: CreateShare | None
+        self,
+        share: DittoFSShare,
+        instance: DittoFS,
+        session: ServerSession,
+        row: Share,
+        *,
+        made: CreateShare | None = None,
     ) -> ShareFacts:
         known = ShareFacts.of_status(share)
         mount = mount_line(instance, share.path)

@@ -174,6 +174,8 @@ class ShareReconciler:
             retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
+            if findings.snapshot_trouble is not None:
+                self._warn_once(subject, findings.snapshot_trouble)
             findings = self._remark_on_smb(subject, instance, findings)
             # All shares of an instance look when its list has run out: the first of them gets the next one for all.
             wait_s = self._convergence.next_look_in_s(subject.share.key, instance.key)

@@ -47,6 +47,11 @@ class ShareFacts:
             ),
         )
 
+    @property
+    def local_type(self) -> str:
+        """The type of the local store of an adopted share."""
+        return self.origin[2]
+
     def stores(self) -> dict[str, str]:
         """The part `stores` of the status."""
         names = {"metadata": self.metadata_store, "local": self.local_store, "remote": self.remote_store}
@@ -64,24 +69,26 @@ class Findings:
     facts: ShareFacts
     #: What stands between a share that is in sync and its clients; None: nothing.
     obstacle: Condition | None = None
-    #: The share's contents are in memory: the server takes no snapshots of it.
-    nothing_durable: bool = False
+    #: Why the server takes no snapshots although there is a policy; None: it does.
+    snapshot_trouble: Condition | None = None
     #: What the condition Ready says of a share that is served, where there is more to say.
     remark: Condition | None = None
 
 
-NOTHING_DURABLE = "NothingDurable"
+SNAPSHOT_FAILED = "SnapshotFailed"
 INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
 
 
-def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False, nothing_durable: bool = False) -> Findings:
+def in_sync(
+    share: Share, facts: ShareFacts, *, cache_lost: bool = False, snapshot_trouble: Condition | None = None
+) -> Findings:
     """The server has what is wanted; whether clients can use it, `share` says.
 
     `cache_lost`: it is kept disabled, since its files would read as zeros.
     """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
     phase, obstacle = _use(share, cache_lost=cache_lost)
-    return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, nothing_durable)
+    return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, snapshot_trouble)
 
 
 def remarked(findings: Findings, remark: Condition) -> Findings:
@@ -147,12 +154,8 @@ def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
     policy, kind = share.spec.snapshot_policy, ShareCondition.SNAPSHOT_POLICY_READY
     if policy is None:
         return true(kind, "NotSpecified", "there is no spec.snapshotPolicy")
-    if findings.nothing_durable:
-        message = (
-            "the contents of the share are in the server's memory, of which it takes no snapshots: remove "
-            "spec.snapshotPolicy, or keep the contents on a volume or in a bucket"
-        )
-        return false(kind, NOTHING_DURABLE, message)
+    if findings.snapshot_trouble is not None:
+        return findings.snapshot_trouble
     if findings.synced.holds:
         kept = f"keeps the newest {policy.keep_last}" if policy.keep_last else "keeps them"
         age = f" for at most {policy.ttl}" if policy.ttl else ""
@@ -160,9 +163,24 @@ def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
     return unknown(kind, findings.synced.reason, "not known to be in force: see the condition Synced")
 
 
-def lacks_durability(share: DittoFSShare) -> bool:
-    """Whether the last pass that looked found that the contents of the share are in memory."""
-    return any(condition.reason == NOTHING_DURABLE for condition in share.status.conditions)
+def snapshot_trouble(share: DittoFSShare, *, in_memory: bool, last_failure: str | None) -> Condition | None:
+    """Why no snapshots of `share` are taken although it has a policy, None when they are.
+
+    `last_failure` is what a look at the last one found, None when this pass didn't look: then the last look counts.
+    """
+    kind = ShareCondition.SNAPSHOT_POLICY_READY
+    if share.spec.snapshot_policy is None:
+        return None
+    if in_memory:
+        message = (
+            "the contents of the share are in the server's memory, of which it takes no snapshots: remove "
+            "spec.snapshotPolicy, or keep the contents on a volume or in a bucket"
+        )
+        return false(kind, "NothingDurable", message)
+    if last_failure:
+        return false(kind, SNAPSHOT_FAILED, f"the last snapshot of the policy, {last_failure}")
+    known = next((c for c in share.status.conditions if c.type == kind and c.reason == SNAPSHOT_FAILED), None)
+    return None if known is None or last_failure is not None else false(kind, known.reason, known.message)
 
 
 def settled(share: DittoFSShare) -> bool:
