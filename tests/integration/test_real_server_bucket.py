@@ -20,6 +20,7 @@ from informers.client import Client
 from reconcilers import names
 from reconcilers.api.resources import (
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -137,6 +138,21 @@ def test_files_are_objects_below_the_prefix_of_their_share_and_outlive_the_pod(
     until_replaced(world, old)
 
     assert export.read("first") == CONTENT
+
+
+def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world: World, export: Mount) -> None:
+    export.write("kept", CONTENT.swapcase())
+
+    world.backup("kept")
+    world.until_phase(DITTOFS_BACKUP, "kept", "Completed")
+
+    status = world.status(DITTOFS_BACKUP, "kept")
+    assert status["durable"] is True
+    assert [artifact["durable"] for artifact in status["artifacts"]] == [True]
+    assert f"s3://{BUCKET}/default/demo/" in status["artifacts"][0]["location"]
+    world.delete(DITTOFS_BACKUP, "kept")
+    world.until_gone(DITTOFS_BACKUP, "kept")
+    assert world.server().snapshots("/export") == []
 
 
 def test_rotated_keys_reach_the_server_with_one_rollout_and_are_told_nowhere(

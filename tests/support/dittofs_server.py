@@ -125,6 +125,8 @@ class LiveServer:
     password: str = PASSWORD
     #: The server itself, where it is the double.
     double: Double | None = None
+    #: The process of the real one.
+    process: subprocess.Popen[bytes] | None = None
 
 
 @contextmanager
@@ -145,21 +147,24 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
 
 
 @contextmanager
-def real_dittofs_server(binary: str, directory: Path) -> Iterator[LiveServer]:
-    """The real `dfs` at `binary`, with everything it keeps in `directory`: empty, or what another one left there."""
+def real_dittofs_server(binary: str, directory: Path, *, authorities: Path | None = None) -> Iterator[LiveServer]:
+    """The real `dfs` at `binary`, with everything it keeps in `directory`: empty, or what another one left there.
+
+    It trusts those who sign with the certificates in the file `authorities`, without one those of the system.
+    """
     port = _free_port()
     _prepare(directory, port=port, root=str(directory))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             [binary, "start", "--foreground", "--config", str(directory / "config.yaml")],
-            env=_environment(directory),
+            env=_environment(directory) | ({"SSL_CERT_FILE": str(authorities)} if authorities else {}),
             stdout=log,
             stderr=log,
         )
     try:
         url = f"http://127.0.0.1:{port}"
         _await_health(url, process, directory / "log")
-        yield LiveServer(url, directory)
+        yield LiveServer(url, directory, process=process)
     finally:
         process.terminate()
         try:
