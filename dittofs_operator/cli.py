@@ -1,4 +1,4 @@
-"""The command line: `dittofs-operator run | check | diff | backup | verify | restore | crds | version`."""
+"""The command line: `dittofs-operator run | check | diff | backup | verify | restore | remove | crds | version`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _diff(given)
         case "crds":
             return _crds()
-        case "backup" | "verify" | "restore":
+        case "backup" | "verify" | "restore" | "remove":
             # The operator itself has no use for S3 and ciphers, and should not hold them.
             from dittofs_operator.archive import commands  # noqa: PLC0415
 
@@ -73,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Runs DittoFS file servers on Kubernetes.", allow_abbrev=False)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="run | check | diff | backup | verify | restore | crds | version"
+        dest="command",
+        required=True,
+        metavar="run | check | diff | backup | verify | restore | remove | crds | version",
     )
     run = commands.add_parser(
         "run",

@@ -10,6 +10,7 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
+from dittofs_operator.backup_metrics import BackupMetrics
 from dittofs_operator.server_requests import CountedTransports
 from dittofs_operator.settings import Settings, SettingsError
 from informers.apply import Applier
@@ -231,6 +232,7 @@ class Program:
             sessions=self._sessions,
             credentials=credentials,
             clock=self._clock,
+            failed=BackupMetrics(self._metrics.registry, backups.store.known).failed,
         )
         backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
         backup.watch(backups, changed_backup)

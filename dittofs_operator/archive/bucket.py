@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST
+from dittofs_operator.archive.manifest import MANIFEST, PARTS
 from reconcilers.remote_store import S3Keys
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ class BucketTarget:
 
     def begin(self) -> None:
         """Delete what an interrupted attempt put."""
-        with self._told():
-            for page in obstore.list(self._store):
-                obstore.delete(self._store, [one["path"] for one in page])
+        self._delete_parts()
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
         """Put the object."""
@@ -118,6 +116,12 @@ class BucketTarget:
     def commit(self, manifest: bytes) -> None:
         """Put the manifest."""
         self.put(MANIFEST, [manifest])
+
+    def remove(self) -> None:
+        """Delete the manifest first, then the parts."""
+        with self._told():
+            obstore.delete(self._store, MANIFEST)
+        self._delete_parts()
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """What is in the object there."""
@@ -135,6 +139,11 @@ class BucketTarget:
                 if isinstance(refused, FileNotFoundError):
                     return None
                 raise
+
+    def _delete_parts(self) -> None:
+        with self._told():
+            for page in obstore.list(self._store, prefix=PARTS):
+                obstore.delete(self._store, [one["path"] for one in page])
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Does what `dittofs-operator backup | verify | restore` was asked for, and tells the outcome."""
+"""Does what `dittofs-operator backup | verify | restore | remove` was asked for, and tells the outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dittofs_operator.archive.control_plane_edit import Edit
 from dittofs_operator.archive.create import Order, create
 from dittofs_operator.archive.entries import archived_objects
 from dittofs_operator.archive.errors import EXIT_CODES, ArchiveError
-from dittofs_operator.archive.flags import BACKUP, VERIFY
+from dittofs_operator.archive.flags import BACKUP, REMOVE, VERIFY
 from dittofs_operator.archive.folder import FolderTarget
 from dittofs_operator.archive.inputs import WrongInput, read_authorities, read_description, read_keys, read_password
 from dittofs_operator.archive.key import read_key
@@ -56,6 +56,9 @@ def run(command: str, given: Mapping[str, object], *, program: str, version: str
 
 def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:
     target = _target(flags)
+    if command == REMOVE:
+        target.remove()
+        return report.removed(flags.archive)
     key = None if flags.key is None else read_key(flags.key)
     if command == VERIFY:
         reader = ArchiveReader(target, archive=flags.archive, manifest_sha256=flags.manifest_sha256 or "")

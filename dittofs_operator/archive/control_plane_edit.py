@@ -16,7 +16,7 @@ import bcrypt
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.nt_hash import nt_hash
 from reconcilers import names
-from reconcilers.remote_store import FINGERPRINT, S3Keys
+from reconcilers.remote_store import S3Keys, with_keys
 
 #: That of the server.
 _BCRYPT_COST = 10
@@ -76,12 +76,7 @@ def _set_keys(database: sqlite3.Connection, keys: S3Keys) -> None:
     for name, config in rows:
         if not name.startswith(names.STORE_PREFIX):
             continue
-        changed = {
-            **json.loads(config),
-            "access_key_id": keys.access_key_id,
-            "secret_access_key": keys.secret_access_key,
-            FINGERPRINT: keys.fingerprint,
-        }
+        changed = with_keys(json.loads(config), keys)
         database.execute(
             "UPDATE block_store_configs SET config = ? WHERE kind = 'remote' AND name = ?", (json.dumps(changed), name)
         )

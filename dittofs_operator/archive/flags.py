@@ -1,4 +1,4 @@
-"""The flags of `dittofs-operator backup | verify | restore`, which a Job runs beside the claims of a stopped server."""
+"""The flags of `dittofs-operator backup | verify | restore | remove`, which a Job runs beside claims and archives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-BACKUP, VERIFY, RESTORE = COMMANDS = ("backup", "verify", "restore")
+BACKUP, VERIFY, RESTORE, REMOVE = COMMANDS = ("backup", "verify", "restore", "remove")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CODES = (
@@ -19,15 +19,20 @@ _CODES = (
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the three commands and their flags."""
+    """Add the commands and their flags."""
     helps = {
         BACKUP: "archive a stopped server's claims into a folder or a bucket",
         VERIFY: "read a whole archive back, and compare it with its hashes",
         RESTORE: "restore an archive into the empty claims of a stopped server; print its Kubernetes objects",
+        REMOVE: "remove an archive, or what is left of one; done too when there is none",
     }
     for name in COMMANDS:
         parser = commands.add_parser(name, help=helps[name], allow_abbrev=False, epilog=_CODES)
         _add_place(parser)
+        if name != REMOVE:
+            parser.add_argument(
+                "--key", type=Path, metavar="FILE", help="32 bytes, or those in base64, that encrypt it"
+            )
         if name == BACKUP:
             _add_instance(parser)
             parser.add_argument("--objects", type=Path, required=True, metavar="FILE", help="List of objects, in JSON")
@@ -59,7 +64,6 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--credentials", type=Path, metavar="FOLDER", help="with the files access-key-id and secret-access-key"
     )
-    parser.add_argument("--key", type=Path, metavar="FILE", help="32 bytes, or those in base64: encrypts the archive")
     parser.add_argument("--result", type=Path, metavar="FILE", help="gets the outcome in JSON, at most 4 KiB")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST
+from dittofs_operator.archive.manifest import MANIFEST, PARTS
 
 _ON_ERRNO: Mapping[int, tuple[Reason, str]] = {
     errno.ENOSPC: (Reason.TARGET_FULL, "grow the claim, or delete archives on it"),
@@ -22,6 +22,10 @@ _ON_ERRNO: Mapping[int, tuple[Reason, str]] = {
     errno.ENOENT: (Reason.TARGET_MISSING, "mount the claim there"),
     errno.ENOTDIR: (Reason.TARGET_MISSING, "name a folder"),
 }
+
+
+#: The group of the volume (fsGroup) may read what others must not: hashes and keys may be in it.
+_FOLDER_MODE, _FILE_MODE = 0o750, 0o640
 
 
 class FolderTarget:
@@ -38,12 +42,13 @@ class FolderTarget:
         with self._told():
             if self._partial.exists():
                 shutil.rmtree(self._partial)
-            self._partial.mkdir()
-            (self._partial / "parts").mkdir()
+            self._partial.mkdir(_FOLDER_MODE)
+            (self._partial / PARTS).mkdir(_FOLDER_MODE)
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
         """Write the file and let it last."""
         with self._told(), (self._partial / name).open("xb") as file:
+            os.fchmod(file.fileno(), _FILE_MODE)
             for piece in pieces:
                 file.write(piece)
             file.flush()
@@ -53,10 +58,20 @@ class FolderTarget:
         """Write the manifest and give the folder the name of the archive."""
         self.put(MANIFEST, [manifest])
         with self._told():
-            for folder in (self._partial / "parts", self._partial):
+            for folder in (self._partial / PARTS, self._partial):
                 sync_folder(folder)
             self._partial.rename(self._whole)
             sync_folder(self._root)
+
+    def remove(self) -> None:
+        """Take the name of the archive away first, if it is one, then the files."""
+        with self._told():
+            if self._partial.exists():
+                shutil.rmtree(self._partial)
+            if (self._whole / MANIFEST).exists():
+                self._whole.rename(self._partial)
+                sync_folder(self._root)
+                shutil.rmtree(self._partial)
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """What is in the file there."""

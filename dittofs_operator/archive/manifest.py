@@ -22,6 +22,7 @@ from dittofs_operator.archive.key import ArchiveKeys
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+PARTS = "parts"
 _CHECKSUM = "sha256"
 _AUTHENTICATION = "authentication"
 
@@ -136,7 +137,7 @@ class Encryption(_Model):
 class Part(_Model):
     """A file or object of the archive: so many frames, one after the other."""
 
-    name: Annotated[str, Field(pattern=r"^parts/[0-9]{5,9}$")]
+    name: Annotated[str, Field(pattern=f"^{PARTS}/[0-9]{{5,9}}$")]
     bytes: Count
     sha256: Sha256
     #: Stored size and hash of each.
@@ -187,6 +188,11 @@ class Loaded:
     def unlock(self, key: bytes | None) -> ArchiveKeys | None:
         """The keys of the archive, None where it is not encrypted; raises ArchiveError."""
         encryption = self.manifest.encryption
+        if encryption is None and key is not None:
+            # Else who can write there, and has no key, could put an archive of theirs in the place of an encrypted one.
+            raise ArchiveError(
+                Reason.KEY_WRONG, f"the archive {self.manifest.id} is not encrypted: if that is right, give no key"
+            )
         if encryption is None:
             return None
         if key is None:

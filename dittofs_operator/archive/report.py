@@ -30,6 +30,11 @@ def completed(manifest: Manifest, manifest_sha256: str) -> dict[str, object]:
     }
 
 
+def removed(archive: str) -> dict[str, object]:
+    """What to tell of an archive that is no more."""
+    return {"result": COMPLETED, "archive": archive}
+
+
 def failed(reason: str, message: str) -> dict[str, object]:
     """What to tell of a command that gave up."""
     return {"result": FAILED, "reason": reason, "message": message[:_MAX_CHARACTERS]}

@@ -30,6 +30,9 @@ class Target(Protocol):
     def commit(self, manifest: bytes) -> None:
         """Make the archive whole and visible, at once."""
 
+    def remove(self) -> None:
+        """Let there be nothing of the archive; killed in between, nothing of it looks whole."""
+
     def read(self, name: str, offset: int, size: int) -> bytes:
         """What is stored there, less when it ends before."""
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 
 from dittofs_operator.archive.frames import FRAME_BYTES, FrameCodec, StoredFrame
-from dittofs_operator.archive.manifest import Part
+from dittofs_operator.archive.manifest import PARTS, Part
 from dittofs_operator.archive.pipeline import ahead
 from dittofs_operator.archive.target import Target
 
@@ -70,7 +70,7 @@ def _gather(frames: Iterable[StoredFrame], part_bytes: int) -> Iterator[list[Sto
 
 
 def _put(target: Target, index: int, frames: list[StoredFrame]) -> Part:
-    name = f"parts/{index:05}"
+    name = f"{PARTS}/{index:05}"
     target.put(name, [frame.content for frame in frames])
     whole = sha256()
     for frame in frames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from informers.clock import Clock
 from informers.errors import Conflict as ObjectConflict
 from informers.errors import NotFound as ObjectNotFound
@@ -39,6 +41,7 @@ class BackupReconciler:
         sessions: Sessions,
         credentials: CredentialsReader,
         clock: Clock,
+        failed: Callable[[View], None] = lambda backup: None,  # noqa: ARG005 - nobody counts
     ) -> None:
         self._caches = caches
         self._clock = clock
@@ -61,6 +64,7 @@ class BackupReconciler:
             clock=clock,
             known=self._known,
             write=self._write,
+            failed=failed,
         )
         self._schedules = Schedules(
             caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write

@@ -60,8 +60,12 @@ class BackupRun:
         clock: Clock,
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
+        failed: Callable[[View], None],
     ) -> None:
-        """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`."""
+        """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
+
+        `failed` is told of each backup that failed.
+        """
         self._caches = caches
         self._recorder = recorder
         self._access = access
@@ -69,6 +73,7 @@ class BackupRun:
         self._clock = clock
         self._known = known
         self._write = write
+        self._failed = failed
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
@@ -180,6 +185,7 @@ class BackupRun:
     def _fail(self, subject: Subject, facts: status.BackupFacts, reason: str, message: str) -> Result:
         self._write(subject, status.failed(facts, reason, message, now=self._clock.now()))
         self._recorder.warning(subject.view, "BackupFailed", f"{reason}: {message}")
+        self._failed(subject.view)
         return Done()
 
     def _again(self, subject: Subject) -> Subject:

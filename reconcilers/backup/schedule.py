@@ -29,6 +29,10 @@ _WORDS: Mapping[str, str] = {
 _BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta.max)
 
 
+#: How many slots the longest gap is looked for in at least: those of a month by its days, or a year by its months.
+_SLOTS = 40
+
+
 class ScheduleError(ValueError):
     """The schedule or its time zone means nothing; `reason` is the word for programs."""
 
@@ -86,6 +90,16 @@ class Schedule:
             if last > first:
                 return last
         return first
+
+    def longest_gap(self) -> timedelta:
+        """The longest time between two slots: over a week with its nights, or more where they are rarer."""
+        start = last = self.next_after(datetime(2000, 1, 1, tzinfo=UTC))
+        gap = timedelta(0)
+        for number, slot in enumerate(self._after(start)):
+            gap, last = max(gap, slot - last), slot
+            if number > _SLOTS and slot - start > timedelta(days=8):
+                break
+        return gap
 
     def _after(self, moment: datetime) -> Iterator[datetime]:
         last = moment

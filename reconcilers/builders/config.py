@@ -39,7 +39,7 @@ def config_map(instance: DittoFS, facts: BuildFacts) -> Manifest:
     manifest = child(instance, CONFIG_MAP, names.config_map(instance.metadata.name))
     manifest["data"] = {
         names.CONFIG_KEY: _text(instance, facts),
-        names.SHARES_KEY: shares_file(instance, facts.shares, facts.addresses),
+        names.SHARES_KEY: shares_file(instance, facts.shares, facts.addresses, facts.adopted),
     }
     if listed := facts.purge.file(instance, in_use=frozenset(facts.addresses.values())):
         manifest["data"][names.PURGE_KEY] = listed

@@ -56,6 +56,8 @@ class BuildFacts:
     shares: tuple[DeclaredShare, ...] = ()
     #: By path, where the data of shares is that are on the server; a path that is absent is its own address.
     addresses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    #: By path, the stores of adopted shares, in the words of their status.
+    adopted: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     #: The deleted shares whose files are still there.
     purge: Purge = field(default_factory=Purge)
     claims: Mapping[str, ObservedClaim] = field(default_factory=lambda: MappingProxyType({}))

@@ -18,17 +18,26 @@ from reconcilers.share.declared import DeclaredShare
 MAX_BYTES = 900 * 1024
 
 _TRUNCATED = "truncated"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def shares_file(
-    instance: DittoFS, shares: Iterable[DeclaredShare], addresses: Mapping[str, str] = MappingProxyType({})
+    instance: DittoFS,
+    shares: Iterable[DeclaredShare],
+    addresses: Mapping[str, str] = _NOTHING,
+    adopted: Mapping[str, Mapping[str, str]] = _NOTHING,
 ) -> str:
-    """The declared `shares` by path, without anything observed but their `addresses`, by path, if they have others.
+    """The declared `shares` by path, without anything observed but where their data is.
 
+    By path, `addresses` has what is not at its path, and `adopted` the stores of what was adopted with others.
     Only their names when all would be too much, and only their number when that is too much as well.
     """
     ordered = sorted(shares)
-    text = _dump({"shares": [_entry(instance, share, addresses.get(share.path, share.path)) for share in ordered]})
+    entries = []
+    for share in ordered:
+        stores = adopted.get(share.path) or _stores(instance, addresses.get(share.path, share.path))
+        entries.append({**share.as_document(), "stores": dict(stores)})
+    text = _dump({"shares": entries})
     if len(text.encode()) <= MAX_BYTES:
         return text
     text = _dump({_TRUNCATED: True, "names": [share.name for share in ordered]})
@@ -40,7 +49,7 @@ def is_truncated(text: str) -> bool:
     return text.startswith(f"{_TRUNCATED}:")
 
 
-def _entry(instance: DittoFS, share: DeclaredShare, address: str) -> dict[str, Any]:
+def _stores(instance: DittoFS, address: str) -> dict[str, str]:
     stores = {
         "metadata": names.metadata_store(address),
         "local": names.local_store(address, names.PAYLOAD_STORE),
@@ -56,7 +65,7 @@ def _entry(instance: DittoFS, share: DeclaredShare, address: str) -> dict[str, A
             stores["metadataPath"] = names.sqlite_file(address)
         case MetadataType.MEMORY:
             pass
-    return {**share.as_document(), "stores": stores}
+    return stores
 
 
 def _dump(document: dict[str, Any]) -> str:

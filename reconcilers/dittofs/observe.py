@@ -117,6 +117,18 @@ def addresses(shares: Iterable[View]) -> dict[str, str]:
     return found
 
 
+def adopted_stores(shares: Iterable[View]) -> dict[str, dict[str, str]]:
+    """By path, the stores of those of the DittoFSShares that were adopted with them, in the words of their status."""
+    found = {}
+    for share in shares:
+        status = share.get("status") or {}
+        if status.get("adopted"):
+            found[str(status.get("path") or "")] = {
+                name: str(value) for name, value in (status.get("stores") or {}).items() if value
+            }
+    return found
+
+
 def _owns_class(claim: View) -> bool:
     for entry in claim["metadata"].get("managedFields") or ():
         if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply":

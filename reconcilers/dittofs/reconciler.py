@@ -33,7 +33,7 @@ from reconcilers.dittofs.children import Children, cached_child, cached_pod, chi
 from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
-from reconcilers.dittofs.observe import addresses, endpoint, shares_awaiting_restart
+from reconcilers.dittofs.observe import addresses, adopted_stores, endpoint, shares_awaiting_restart
 from reconcilers.dittofs.preparation import Preparation, Prepared
 from reconcilers.dittofs.purging import Purging
 from reconcilers.dittofs.remote_stores import RemoteStores
@@ -152,6 +152,7 @@ class DittoFSReconciler:
                 config_file=prepared.config_file,
                 shares=subject.declared,
                 addresses=MappingProxyType(addresses(subject.shares)),
+                adopted=MappingProxyType(adopted_stores(subject.shares)),
                 purge=purge,
                 claims=MappingProxyType(self._children.observed_claims(instance)),
                 service_monitors=not self._caches.service_monitors.absent,

@@ -18,8 +18,8 @@ from reconcilers.dittofs.facts import (
     StatefulSetFacts,
 )
 
-#: Each badger store has caches of its own. Unused they cost next to nothing (docs/memory.md), but beyond this many shares
-#: they may fill more memory than a pod is likely to have.
+#: Each badger store has caches of its own. Unused they cost next to nothing (docs/memory.md), but beyond this many
+#: shares they may fill more memory than a pod is likely to have.
 MAX_BADGER_SHARES = 16
 
 #: The server ends with this when a share directory still has the block layout of an old release: no restart helps.
@@ -329,7 +329,8 @@ def _badger_advice(observed: Observed) -> str:
     shares = observed.declared_shares
     if not observed.badger_cache_mb or shares <= MAX_BADGER_SHARES:
         return ""
+    caches_mb = shares * observed.badger_cache_mb
     return (
-        f"the caches of {shares} shares with a badger store each may take {shares * observed.badger_cache_mb} MiB: more "
-        f"than {MAX_BADGER_SHARES} shares belong on a DittoFS with metadata.type sqlite"
+        f"the caches of {shares} shares with a badger store each may take {caches_mb} MiB: more than "
+        f"{MAX_BADGER_SHARES} shares belong on a DittoFS with metadata.type sqlite"
     )

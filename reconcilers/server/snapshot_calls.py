@@ -32,6 +32,8 @@ class Snapshot:
     dump_bytes: int
     error: str
     created_at: str
+    #: The policy of the share made it.
+    scheduled: bool = False
 
     @classmethod
     def parse(cls, data: object) -> Snapshot:
@@ -46,6 +48,7 @@ class Snapshot:
             dump_bytes=int(size) if isinstance(size, (int, float)) else 0,
             error=str(row.get("error") or ""),
             created_at=str(row.get("created_at") or ""),
+            scheduled=row.get("scheduled") is True,
         )
 
 

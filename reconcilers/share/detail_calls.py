@@ -18,10 +18,7 @@ from reconcilers.share.detail_plan import (
     RemoveQuota,
 )
 from reconcilers.share.details import DesiredDetails, Grant, ObservedDetails
-from reconcilers.share.snapshots import SetSnapshotPolicy, SnapshotRule
-
-#: The type of a store whose contents a restart loses.
-MEMORY = "memory"
+from reconcilers.share.snapshots import SetSnapshotPolicy, SnapshotRule, last_failure
 
 
 class UnknownHolder(Exception):
@@ -47,14 +44,8 @@ def read_details(desired: DesiredDetails, share: Share, server: ServerClient) ->
         quotas=server.share_quotas(path),
         netgroup=server.netgroup(desired.netgroup) if listed else None,
         snapshots=server.snapshot_policy(path),
-        in_memory=desired.snapshots is not None and _is_in_memory(share, server),
+        last_failure=last_failure(server.snapshots(path)) if desired.snapshots else "",
     )
-
-
-def _is_in_memory(share: Share, server: ServerClient) -> bool:
-    # An adopted share has whatever store its maker chose.
-    store = server.local_store(share.local_block_store_id)
-    return store is not None and store.type == MEMORY
 
 
 def execute_detail(step: DetailStep, *, path: str, server: ServerClient) -> None:

@@ -113,7 +113,7 @@ def detail_steps(desired: DesiredDetails, observed: ObservedDetails, *, confirm:
 
     With `confirm` a quota whose sizes look the same is sent again.
     """
-    snapshots = snapshot_step(desired.snapshots, observed.snapshots, in_memory=observed.in_memory)
+    snapshots = snapshot_step(desired.snapshots, observed.snapshots)
     return (
         *_client_steps(desired, observed),
         *_grant_steps(desired, observed),

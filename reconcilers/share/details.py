@@ -91,7 +91,7 @@ class DesiredDetails:
 class ObservedDetails:
     """What the server has of it; `netgroup` is the one that is ours, used or not.
 
-    `in_memory`: the contents are, so that no snapshot can be taken; looked up only where there is to be one.
+    `last_failure`: why the last snapshot of the policy is none; looked up only where there is to be one.
     """
 
     nfs: ShareNfsConfig
@@ -99,7 +99,7 @@ class ObservedDetails:
     quotas: tuple[QuotaRow, ...] = ()
     netgroup: Netgroup | None = None
     snapshots: SnapshotPolicyRow | None = None
-    in_memory: bool = False
+    last_failure: str = ""
 
 
 def desired_details(share: DittoFSShare) -> DesiredDetails:

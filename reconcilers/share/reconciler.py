@@ -95,6 +95,8 @@ class ShareReconciler:
             purge=lists,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
+            # Shorter than from one look to the next, so that each of those finds out anew.
+            restart_look_age_s=poll_interval_s / 2,
         )
         self._finalizer = Finalizer(names.FINALIZER, DITTOFS_SHARE, client, field_manager=names.FIELD_MANAGER)
         self._deletion = Deletion(
@@ -174,6 +176,8 @@ class ShareReconciler:
             retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
         if findings.synced.holds:
+            if findings.snapshot_trouble is not None:
+                self._warn_once(subject, findings.snapshot_trouble)
             findings = self._remark_on_smb(subject, instance, findings)
             # All shares of an instance look when its list has run out: the first of them gets the next one for all.
             wait_s = self._convergence.next_look_in_s(subject.share.key, instance.key)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.share_policies import SnapshotPolicy, interval_seconds
 from reconcilers.server.share_rows import SnapshotPolicyRow
+from reconcilers.server.snapshot_calls import Snapshot, SnapshotState
 from reconcilers.share.words import in_words
 
 
@@ -79,12 +81,17 @@ def snapshot_rule(policy: SnapshotPolicy) -> SnapshotRule:
     )
 
 
-def snapshot_step(
-    wanted: SnapshotRule | None, found: SnapshotPolicyRow | None, *, in_memory: bool
-) -> SetSnapshotPolicy | None:
+def snapshot_step(wanted: SnapshotRule | None, found: SnapshotPolicyRow | None) -> SetSnapshotPolicy | None:
     """The step from `found` to `wanted`, None when the server has what is wanted."""
-    # A policy for contents in memory would fail once a minute in the server's log, and never do anything.
-    rule = None if in_memory else wanted
-    if rule is None:
+    if wanted is None:
         return None if found is None else SetSnapshotPolicy(None, found)
-    return SetSnapshotPolicy(rule, found) if found is None or rule.differences(found) else None
+    return SetSnapshotPolicy(wanted, found) if found is None or wanted.differences(found) else None
+
+
+def last_failure(snapshots: Iterable[Snapshot]) -> str:
+    """What became of the last of `snapshots`, newest first, that a policy made: empty, or why it failed."""
+    done = (one for one in snapshots if one.scheduled and one.state != SnapshotState.CREATING)
+    last = next(done, None)
+    if last is None or last.state != SnapshotState.FAILED:
+        return ""
+    return f'"{last.name}" failed' + (f": {last.error}" if last.error else ", the server's log says why")

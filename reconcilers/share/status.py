@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from reconcilers.api.common import ConditionStatus
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
 from reconcilers.server.rows import HEALTHY, Share
+from reconcilers.share.restart import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    in_force: InForce | None = None
     #: Of an adopted share: type and place of its metadata store and of its local one.
     origin: tuple[str, str, str, str] = ("", "", "", "")
 
@@ -39,6 +42,7 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            InForce.of_status(share),
             (
                 stores.metadata_type or "",
                 stores.metadata_path or "",
@@ -46,6 +50,11 @@ class ShareFacts:
                 stores.local_path or "",
             ),
         )
+
+    @property
+    def local_type(self) -> str:
+        """The type of the local store of an adopted share."""
+        return self.origin[2]
 
     def stores(self) -> dict[str, str]:
         """The part `stores` of the status."""
@@ -64,24 +73,36 @@ class Findings:
     facts: ShareFacts
     #: What stands between a share that is in sync and its clients; None: nothing.
     obstacle: Condition | None = None
-    #: The share's contents are in memory: the server takes no snapshots of it.
-    nothing_durable: bool = False
+    #: Why the server takes no snapshots although there is a policy; None: it does.
+    snapshot_trouble: Condition | None = None
+    #: Whether values wait for the server's next start; None: as it was told before.
+    restart: Condition | None = None
     #: What the condition Ready says of a share that is served, where there is more to say.
     remark: Condition | None = None
 
 
-NOTHING_DURABLE = "NothingDurable"
+SNAPSHOT_FAILED = "SnapshotFailed"
 INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the server takes the operator's login")
 
 
-def in_sync(share: Share, facts: ShareFacts, *, cache_lost: bool = False, nothing_durable: bool = False) -> Findings:
+def in_sync(
+    share: Share,
+    facts: ShareFacts,
+    *,
+    cache_lost: bool = False,
+    snapshot_trouble: Condition | None = None,
+    without_effect: Mapping[str, str] | None = None,
+) -> Findings:
     """The server has what is wanted; whether clients can use it, `share` says.
 
-    `cache_lost`: it is kept disabled, since its files would read as zeros.
+    `cache_lost`: it is kept disabled, since its files would read as zeros. `without_effect`: by field, why not.
     """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    if without_effect:
+        vain = "; ".join(f"{field} ({why})" for field, why in without_effect.items())
+        synced = true(ShareCondition.SYNCED, "FieldsWithoutEffect", f"{synced.message}; it does nothing about {vain}")
     phase, obstacle = _use(share, cache_lost=cache_lost)
-    return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, nothing_durable)
+    return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, snapshot_trouble)
 
 
 def remarked(findings: Findings, remark: Condition) -> Findings:
@@ -129,12 +150,9 @@ def without_instance(share: DittoFSShare, phase: SharePhase, *, reason: str, mes
 
 def suspended(share: DittoFSShare, *, message: str) -> Findings:
     """Nobody looks at the server: what was known stays, and is marked as not compared."""
-    known = next((c for c in share.status.conditions if c.type == ShareCondition.INSTANCE_READY), None)
-    instance_ready = (
-        unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
-        if known is None
-        else Condition(known.type, known.status, known.reason, known.message)
-    )
+    instance_ready = _as_told(share, ShareCondition.INSTANCE_READY)
+    if instance_ready is None:
+        instance_ready = unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
     return Findings(
         phase=SharePhase.SUSPENDED,
         instance_ready=instance_ready,
@@ -147,12 +165,8 @@ def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
     policy, kind = share.spec.snapshot_policy, ShareCondition.SNAPSHOT_POLICY_READY
     if policy is None:
         return true(kind, "NotSpecified", "there is no spec.snapshotPolicy")
-    if findings.nothing_durable:
-        message = (
-            "the contents of the share are in the server's memory, of which it takes no snapshots: remove "
-            "spec.snapshotPolicy, or keep the contents on a volume or in a bucket"
-        )
-        return false(kind, NOTHING_DURABLE, message)
+    if findings.snapshot_trouble is not None:
+        return findings.snapshot_trouble
     if findings.synced.holds:
         kept = f"keeps the newest {policy.keep_last}" if policy.keep_last else "keeps them"
         age = f" for at most {policy.ttl}" if policy.ttl else ""
@@ -160,9 +174,24 @@ def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
     return unknown(kind, findings.synced.reason, "not known to be in force: see the condition Synced")
 
 
-def lacks_durability(share: DittoFSShare) -> bool:
-    """Whether the last pass that looked found that the contents of the share are in memory."""
-    return any(condition.reason == NOTHING_DURABLE for condition in share.status.conditions)
+def snapshot_trouble(share: DittoFSShare, *, in_memory: bool, last_failure: str | None) -> Condition | None:
+    """Why no snapshots of `share` are taken although it has a policy, None when they are.
+
+    `last_failure` is what a look at the last one found, None when this pass didn't look: then the last look counts.
+    """
+    kind = ShareCondition.SNAPSHOT_POLICY_READY
+    if share.spec.snapshot_policy is None:
+        return None
+    if in_memory:
+        message = (
+            "the contents of the share are in the server's memory, of which it takes no snapshots: remove "
+            "spec.snapshotPolicy, or keep the contents on a volume or in a bucket"
+        )
+        return false(kind, "NothingDurable", message)
+    if last_failure:
+        return false(kind, SNAPSHOT_FAILED, f"the last snapshot of the policy, {last_failure}")
+    known = next((c for c in share.status.conditions if c.type == kind and c.reason == SNAPSHOT_FAILED), None)
+    return None if known is None or last_failure is not None else false(kind, known.reason, known.message)
 
 
 def settled(share: DittoFSShare) -> bool:
@@ -181,6 +210,9 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
     if ready.holds and findings.remark is not None:
         ready = findings.remark
+    restart = findings.restart or _as_told(share, ShareCondition.RESTART_REQUIRED)
+    if restart is None:
+        restart = unknown(ShareCondition.RESTART_REQUIRED, findings.synced.reason, findings.synced.message)
     facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
@@ -192,10 +224,16 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
+        **({} if facts.in_force is None else {"inForce": facts.in_force.document()}),
         "conditions": to_status(
-            (ready, findings.instance_ready, findings.synced, _snapshots(share, findings)),
+            (ready, findings.instance_ready, findings.synced, _snapshots(share, findings), restart),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
             observed_generation=share.metadata.generation,
             now=now,
         ),
     }
+
+
+def _as_told(share: DittoFSShare, kind: ShareCondition) -> Condition | None:
+    told = next((c for c in share.status.conditions if c.type == kind), None)
+    return None if told is None else Condition(told.type, told.status, told.reason, told.message)

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sysconfig
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from informers import configuration
 from informers.client import Client
-from informers.errors import Invalid
+from informers.errors import Conflict, Invalid
 from informers.resource import Manifest
 from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.common import CustomResource
@@ -48,11 +48,16 @@ class Rehearsal:
     def change(self, kind: type[CustomResource], before: Spec, after: Spec) -> None:
         """An object that is really there gets another specification; operators leave both alone."""
         resource, name = kind.resource, f"case-{next(_numbers)}"
-        stored = self.world.create(resource, name, spec={"suspend": True, **before})
+        self.world.create(resource, name, spec={"suspend": True, **before})
         changed = self._manifest(kind, {"suspend": True, **after}, name)
-        changed["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
         try:
-            self.client.replace(resource, changed)
+            for _ in range(5):  # an operator may report meanwhile that it leaves the object alone
+                stored = self.world.get(resource, name)
+                changed["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
+                with suppress(Conflict):
+                    self.client.replace(resource, changed)
+                    return
+            raise AssertionError(f"somebody writes {name} all the time")
         finally:
             self.world.delete(resource, name)
 

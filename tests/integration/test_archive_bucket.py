@@ -89,6 +89,18 @@ def test_an_interrupted_upload_looks_like_nothing_and_is_cleared_by_the_next(
     assert verify(ArchiveReader(target(place), archive=ID, manifest_sha256=made.manifest_sha256), None)
 
 
+def test_a_removed_archive_is_gone_and_nothing_else(
+    place: BucketPlace, s3: S3Server, server: Server, tmp_path: Path
+) -> None:
+    archive(server, target(place), tmp_path / "scratch")
+    BucketTarget(place, f"{ID}-2").put("parts/00000", [b"of another"])
+
+    target(place).remove()
+    target(place).remove()
+
+    assert s3.objects(BUCKET, place.prefix) == {f"{place.prefix}{ID}-2/parts/00000"}
+
+
 def test_damage_in_the_bucket_is_found(place: BucketPlace, s3: S3Server, server: Server, tmp_path: Path) -> None:
     made = archive(server, target(place), tmp_path / "scratch")
     file = s3.folder / "buckets" / BUCKET / place.prefix / ID / made.manifest.parts[1].name

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from dittofs_operator.archive.manifest import Bucket, Payload
 from dittofs_operator.cli import main
 from tests.support.archived import DESCRIPTION, ID, KEY, OBJECTS
 from tests.support.authority import Authority
@@ -140,10 +141,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(rest: Rest, data: Path, port: int) -> None:
-    """Two shares with stores of their own, over NFS."""
+def serve(rest: Rest, port: int) -> None:
+    """NFS alone."""
     rest.call("PUT", "/adapters/smb", {"enabled": False})
     rest.call("PUT", "/adapters/nfs", {"enabled": True, "port": port})
+
+
+def share_files(rest: Rest, data: Path) -> None:
+    """Two shares with stores of their own."""
     local = {"name": "op-payload", "type": "fs", "config": json.dumps({"path": str(data / "payload")})}
     rest.call("POST", "/store/block/local", local)
     for share, kind in SHARES.items():
@@ -169,11 +174,11 @@ def test_a_real_servers_files_rights_and_snapshots_come_back_under_the_password_
     random = Random(1)
     files = {f"of-{size}": random.randbytes(size) for size in SIZES}
 
-    data.mkdir()
-    (data / "payload").mkdir()
+    empty_claims(data)
     with real_dittofs_server(binary, data) as server:
         rest = Rest(server.url, PASSWORD)
-        serve(rest, data, nfs.port)
+        serve(rest, nfs.port)
+        share_files(rest, data)
         for share in SHARES:
             for name, content in files.items():
                 nfs.write(share, name, content)
@@ -188,8 +193,7 @@ def test_a_real_servers_files_rights_and_snapshots_come_back_under_the_password_
     assert pod.run("verify", known, sealed) == {**made, "opened": True}
 
     shutil.rmtree(data)
-    data.mkdir()
-    (data / "payload").mkdir()
+    empty_claims(data)
     with real_dittofs_server(binary, data):
         pass
     restored = pod.run("restore", *instance, sealed, known, "--uid=5e7a", f"--admin-password={pod.folder}/password")
@@ -208,6 +212,79 @@ def test_a_real_servers_files_rights_and_snapshots_come_back_under_the_password_
         assert nfs.read("export", "later") == b"and it takes more"
 
 
+def empty_claims(data: Path) -> None:
+    data.mkdir()
+    for name in ("payload", "cache"):
+        (data / name).mkdir()
+
+
 def claims_of(data: Path) -> dict[str, Path]:
     """The folders of a server's claims, by flag."""
     return {"control-plane": data, "metadata": data / "metadata", "payload": data / "payload"}
+
+
+def share_bucket(rest: Rest, data: Path, s3: S3Server, prefix: str) -> None:
+    """A share whose contents are in a bucket, with a cache in front."""
+    keys = {"access_key_id": s3.keys[0], "secret_access_key": s3.keys[1]}
+    place = {"bucket": BUCKET, "endpoint": f"https://localhost:{s3.port}", "prefix": prefix, "region": "us-east-1"}
+    remote = {**place, **keys, "force_path_style": True, "allow_private_endpoint": True}
+    stores = (
+        ("block/local", "op-cache", "fs", {"path": str(data / "cache")}),
+        ("block/remote", "op-export", "s3", remote),
+        ("metadata", "op-export", "badger", {"path": str(data / "metadata" / "export")}),
+    )
+    for where, name, kind, config in stores:
+        rest.call("POST", f"/store/{where}", {"name": name, "type": kind, "config": json.dumps(config)})
+    row = {"name": "/export", "metadata_store_id": "op-export", "local_block_store": "op-cache"}
+    rest.call("POST", "/shares", {**row, "remote_block_store": "op-export", "default_permission": "read-write"})
+
+
+def test_a_killed_server_with_a_bucket_comes_back_with_the_keys_of_today(
+    pod: Pod, s3: S3Server, tmp_path: Path
+) -> None:
+    """What was not uploaded comes from the archive, the rest from the bucket, for which the old keys are no good."""
+    nfs_client_or_skip()
+    binary = str(dfs_or_skip(in_a_sandbox=False))
+    data, nfs, trusted = tmp_path / "data", Nfs(free_port(), tmp_path), pod.folder / "authorities"
+    prefix, random = f"{tmp_path.name}-files/", Random(2)
+    files = {f"of-{size}": random.randbytes(size) for size in SIZES}
+
+    empty_claims(data)
+    with real_dittofs_server(binary, data, authorities=trusted) as server:
+        rest = Rest(server.url, PASSWORD)
+        serve(rest, nfs.port)
+        share_bucket(rest, data, s3, prefix)
+        for name, content in files.items():
+            nfs.write("export", name, content)
+        rest.call("POST", "/system/drain-uploads")
+        nfs.write("export", "late", b"hardly uploaded")
+        files["late"] = b"hardly uploaded"
+        assert server.process is not None
+        server.process.kill()
+    s3.change_keys("AKTODAY", "key-of-today")
+
+    bucket = Bucket(endpoint=f"https://localhost:{s3.port}", bucket=BUCKET, prefix=prefix)
+    described = {"payload": Payload.S3, "bucket": bucket, "clean_stop": False}
+    (pod.folder / "description").write_text(DESCRIPTION.model_copy(update=described).model_dump_json(by_alias=True))
+    (pod.folder / "keys" / "access-key-id").write_text("AKTODAY")
+    (pod.folder / "keys" / "secret-access-key").write_text("key-of-today")
+    claims = {**claims_of(data), "cache": data / "cache"}
+    del claims["payload"]
+    mounts = tuple(f"--{name}={path}" for name, path in claims.items())
+    instance = (*mounts, f"--description={pod.folder}/description", f"--scratch={pod.folder}/scratch")
+
+    made = pod.run("backup", *instance, f"--objects={pod.folder}/objects")
+    assert (made["result"], made["cleanStop"], made["covered"]["payload"]) == ("Completed", False, "Bucket"), made
+    shutil.rmtree(data)
+    empty_claims(data)
+    with real_dittofs_server(binary, data):
+        pass
+    secrets = (f"--admin-password={pod.folder}/password", f"--payload-credentials={pod.folder}/keys")
+    assert pod.run("restore", *instance, *secrets, "--uid=5e7a") == made
+
+    with real_dittofs_server(binary, data, authorities=trusted) as server:
+        assert {name: nfs.read("export", name) for name in files} == files
+        before = s3.objects(BUCKET, prefix)
+        nfs.write("export", "later", random.randbytes(100_000))
+        Rest(server.url, NEW_PASSWORD).call("POST", "/system/drain-uploads")
+        eventually(lambda: s3.objects(BUCKET, prefix) > before, READY_S, what="an upload with the keys of today")

@@ -65,6 +65,8 @@ class BackupWorld(ShareWorld):
     def __init__(self, server: LiveServer) -> None:
         #: Every request and write of the reconciler, in order.
         self.operations: list[str] = []
+        #: The names of the backups that were counted as failed.
+        self.failed: list[str] = []
         #: The operation, counted from 0, that is the operator's last one.
         self.dies_after: int | None = None
         #: What the server's answer to a request is made to be.
@@ -87,6 +89,7 @@ class BackupWorld(ShareWorld):
             sessions=self.sessions,
             credentials=self.credentials,
             clock=self.clock,
+            failed=lambda view: self.failed.append(view["metadata"]["name"]),
         )
         return self.backups
 

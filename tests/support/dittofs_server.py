@@ -125,6 +125,10 @@ class LiveServer:
     password: str = PASSWORD
     #: The server itself, where it is the double.
     double: Double | None = None
+    #: Ends the process and starts it again, as many seconds later by its own clock.
+    again: Callable[[float], LiveServer] | None = None
+    #: The process of the real one.
+    process: subprocess.Popen[bytes] | None = None
 
 
 @contextmanager
@@ -137,29 +141,45 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
         return directory / path.lstrip("/") if container_paths else Path(path)
 
     arguments = ["start", "--foreground", "--config", "/config.yaml" if container_paths else str(config)]
-    double = DoubleServer(arguments, _environment(directory), resolve=resolve)
+
+    def start(later_s: float) -> DoubleServer:
+        return DoubleServer(arguments, _environment(directory), resolve=resolve, now=lambda: time.time() + later_s)
+
+    def again(later_s: float) -> LiveServer:
+        nonlocal double
+        double.stop()
+        double = start(later_s)
+        return live()
+
+    def live() -> LiveServer:
+        return LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double, again=again)
+
+    double = start(0.0)
     try:
-        yield LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double)
+        yield live()
     finally:
         double.stop()
 
 
 @contextmanager
-def real_dittofs_server(binary: str, directory: Path) -> Iterator[LiveServer]:
-    """The real `dfs` at `binary`, with everything it keeps in `directory`: empty, or what another one left there."""
+def real_dittofs_server(binary: str, directory: Path, *, authorities: Path | None = None) -> Iterator[LiveServer]:
+    """The real `dfs` at `binary`, with everything it keeps in `directory`: empty, or what another one left there.
+
+    It trusts those who sign with the certificates in the file `authorities`, without one those of the system.
+    """
     port = _free_port()
     _prepare(directory, port=port, root=str(directory))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             [binary, "start", "--foreground", "--config", str(directory / "config.yaml")],
-            env=_environment(directory),
+            env=_environment(directory) | ({"SSL_CERT_FILE": str(authorities)} if authorities else {}),
             stdout=log,
             stderr=log,
         )
     try:
         url = f"http://127.0.0.1:{port}"
         _await_health(url, process, directory / "log")
-        yield LiveServer(url, directory)
+        yield LiveServer(url, directory, process=process)
     finally:
         process.terminate()
         try:

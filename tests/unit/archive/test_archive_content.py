@@ -158,6 +158,13 @@ def test_secrets_are_archived_encrypted_only(server: Server, tmp_path: Path) -> 
     assert all(b"c2VjcmV0" not in path.read_bytes() for path in (tmp_path / ID).rglob("*") if path.is_file())
 
 
+def test_only_the_group_of_the_volume_may_read_an_archive(server: Server, tmp_path: Path) -> None:
+    """The control-plane database holds hashes of passwords, and the keys of S3 in clear."""
+    archive(server, FolderTarget(tmp_path, ID), tmp_path / "scratch")
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / ID).rglob("*") if path.is_file()}
+    assert (modes, (tmp_path / ID).stat().st_mode & 0o777) == ({0o640}, 0o750)
+
+
 def refusal(server: Server, tmp_path: Path) -> ArchiveError:
     with pytest.raises(ArchiveError) as refused:
         archive(server, FolderTarget(tmp_path, ID), tmp_path / "scratch")

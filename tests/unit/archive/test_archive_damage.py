@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -57,8 +58,11 @@ class Archive:
             assert "\n" not in str(refused.value)
             return refused.value.reason
         finally:
-            for path, content in self.files.items():
-                path.write_bytes(content)
+            self.restore()
+
+    def restore(self) -> None:
+        for path, content in self.files.items():
+            path.write_bytes(content)
 
 
 def test_what_is_whole_verifies(made: Archive) -> None:
@@ -74,12 +78,14 @@ def damage(content: bytes, random: Random) -> Iterator[bytes]:
     yield content[: random.randrange(len(content))]
     yield b""
     yield content + b"\0"
+    yield content + b"\n"
 
 
 def test_every_change_of_a_part_is_found(made: Archive) -> None:
     random = Random(2)
+    ends = {made.parts[0], made.parts[-1]}
     for part in made.parts:
-        for damaged in damage(made.files[part], random):
+        for damaged in islice(damage(made.files[part], random), None if part in ends else 1):
             part.write_bytes(damaged)
             assert made.refused() is Reason.ARCHIVE_DAMAGED
 
@@ -155,6 +161,19 @@ def test_swapped_frames_are_found_even_with_a_manifest_that_fits(server: Server,
     assert keys.open("another", 0, frame) is None
 
 
+def test_a_manifest_of_somebody_without_the_key_is_not_believed(made: Archive) -> None:
+    """It could leave out the last files, or send the restore to another bucket."""
+    forge(made, lambda document: document.update(created="2020-01-01T00:00:00+00:00"))
+    if made.key is None:
+        assert made.verify()
+    else:
+        assert made.refused() is Reason.ARCHIVE_DAMAGED
+    if made.key is not None:
+        forge(made, lambda document: document.update(encryption=None))
+        assert made.refused() is Reason.KEY_WRONG
+    made.restore()
+
+
 def test_a_newer_version_is_refused_in_words(made: Archive) -> None:
     forge(made, lambda document: document.update(formatVersion=2, novelty=True))
     with pytest.raises(ArchiveError, match=r"format 2.*reads up to 1.*use the version that made it"):
@@ -174,6 +193,10 @@ def test_another_archive_than_the_one_asked_for_is_refused(made: Archive) -> Non
 def test_the_wrong_key_is_told_from_damage_and_no_key_checks_what_is_stored(server: Server, tmp_path: Path) -> None:
     create(order(server.sources(tmp_path / "s"), key=KEY), FolderTarget(tmp_path, ID))
 
+    (tmp_path / "plain").mkdir()
+    create(order(server.sources(tmp_path / "plain-scratch")), FolderTarget(tmp_path / "plain", ID))
+    with pytest.raises(ArchiveError, match="is not encrypted"):
+        verify(reader(tmp_path / "plain"), KEY)
     for key, reason in ((bytes(32), Reason.KEY_WRONG), (None, Reason.KEY_MISSING)):
         with pytest.raises(ArchiveError) as refused:
             reader(tmp_path).unlock(key)
@@ -199,13 +222,19 @@ def test_no_two_archives_have_a_frame_in_common_that_is_encrypted(
     assert (firsts[0] == firsts[1]) is (key is None)
 
 
-def test_an_interrupted_attempt_is_no_archive_and_does_not_hinder_the_next(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dies_at", ["parts/00001", MANIFEST])
+def test_an_interrupted_attempt_is_no_archive_and_does_not_hinder_the_next(
+    server: Server, tmp_path: Path, dies_at: str
+) -> None:
     class Killed(BaseException):
         pass
 
     class DiesAt(FolderTarget):
-        def commit(self, manifest: bytes) -> None:
-            raise Killed
+        def put(self, name: str, pieces: Sequence[bytes]) -> None:
+            if name == dies_at:
+                super().put(name, [pieces[0][:50]])
+                raise Killed
+            super().put(name, pieces)
 
     with pytest.raises(Killed):
         create(order(server.sources(tmp_path / "s1")), DiesAt(tmp_path, ID))

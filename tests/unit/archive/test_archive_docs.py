@@ -26,7 +26,7 @@ def test_its_table_of_exit_codes_is_the_one_of_the_commands() -> None:
 
 def test_its_flags_are_those_of_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     helps = ""
-    for command in ("backup", "verify", "restore"):
+    for command in ("backup", "verify", "restore", "remove"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         helps += capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -218,11 +219,20 @@ def test_everything_lasts_before_the_server_could_see_it(
         done.append("rename")
         return rename(path, to)
 
+    rmtree = shutil.rmtree
+
+    def removed(path: Path) -> None:
+        if path.name.startswith(".restore-"):
+            done.append(f"{path.parent.name} is free")
+        rmtree(path)
+
     monkeypatch.setattr(restoring, "sync_file_system", lambda folder: done.append(folder.name))
+    monkeypatch.setattr(shutil, "rmtree", removed)
     monkeypatch.setattr(Path, "rename", renamed)
     restore(order(empty, tmp_path / "s"), reader(target), None)
 
-    assert done == ["controlplane", "metadata", "payload", "rename", "rename", "rename"]
+    free = [f"{claim} is free" for claim in ("payload", "metadata", "controlplane")]
+    assert done == ["controlplane", "metadata", "payload", "rename", "rename", "rename", *free]
 
 
 def test_a_half_done_restore_is_nobody_elses(server: Server, target: Path, tmp_path: Path) -> None:

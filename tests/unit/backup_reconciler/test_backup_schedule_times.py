@@ -132,6 +132,21 @@ def test_slots_always_lie_ahead_and_are_their_own(fields: str, zone: str, moment
     assert schedule.newest(slots[1], slots[3] + timedelta(seconds=1)) == slots[3]
 
 
+@pytest.mark.parametrize(
+    ("fields", "gap"),
+    [
+        ("0 3 * * *", timedelta(days=1)),
+        ("0 3 * * 1-5", timedelta(days=3)),
+        ("* 8-18 * * *", timedelta(hours=13, minutes=1)),
+        ("@hourly", timedelta(hours=1)),
+        ("@monthly", timedelta(days=31)),
+        ("0 0 1 1,2 *", timedelta(days=335)),
+    ],
+)
+def test_the_longest_gap_is_what_a_person_waits_for_at_most(fields: str, gap: timedelta) -> None:
+    assert Schedule.parse(fields, "UTC").longest_gap() == gap
+
+
 DAILY = Schedule.parse("0 3 * * *", "UTC")
 
 

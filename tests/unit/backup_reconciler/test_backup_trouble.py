@@ -92,6 +92,7 @@ def test_what_is_in_memory_is_not_backed_up(world: BackupWorld) -> None:
 
     assert world.told(key, "Failed") == ("True", "NothingDurable")
     assert world.recorder.reasons()[-1] == "BackupFailed"
+    assert world.failed == ["nightly"]
 
 
 @pytest.mark.parametrize("shares", [["nope"], ["a", "nope"], ["leaving"], ["elsewhere"]], ids=str)

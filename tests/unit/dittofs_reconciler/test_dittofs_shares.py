@@ -33,6 +33,19 @@ def test_declared_shares_are_listed_with_the_addresses_of_their_data_and_restart
     assert world.status["phase"] == "Running"
 
 
+def test_an_adopted_share_is_listed_with_the_stores_that_its_maker_chose(world: World) -> None:
+    stores = {"metadata": "theirs", "metadataType": "sqlite", "metadataPath": "/data/metadata/t.db", "local": "blocks"}
+    world.run()
+    declare(world, "export")
+    status = {"path": "/export", "adopted": True, "stores": {**stores, "remote": ""}}
+    world.change(DITTOFS_SHARE, "export", {"status": status}, subresource="status")
+
+    world.reconcile()
+
+    [share] = yaml.safe_load(world.get(CONFIG_MAP, "demo-dittofs-config")["data"]["shares.yaml"])["shares"]
+    assert share["stores"] == stores
+
+
 def test_more_shares_than_a_config_map_holds_are_listed_in_short_and_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from informers.result import RequeueAfter
+from reconcilers.server.snapshot_calls import Snapshot
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S
 from tests.support.share_world import POLL_S, ShareWorld
 
@@ -199,6 +201,31 @@ class TestSnapshotPolicy:
         writes = len(world.objects.writes)
         pass_a_deep_poll(world, key)
         assert len(world.objects.writes) == writes
+
+    def test_a_snapshot_that_failed_is_told_until_one_does_not(
+        self, world: ShareWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = world.put_share(snapshotPolicy={})
+        world.settle(key)
+        ready = Snapshot("1", "scheduled-1", "ready", False, 0, "", "2030-01-01T00:00:00Z", scheduled=True)
+        failed = replace(ready, name="scheduled-2", state="failed", error="disk full")
+        by_hand, begun = replace(ready, scheduled=False), replace(ready, state="creating")
+        taken = [by_hand, begun, failed, ready]
+        monkeypatch.setattr(type(world.hand), "snapshots", lambda self, share: tuple(taken))
+
+        pass_a_deep_poll(world, key)
+
+        assert world.condition(key, "SnapshotPolicyReady") == ("False", "SnapshotFailed")
+        assert 'the last snapshot of the policy, "scheduled-2" failed: disk full' in str(world.status(key))
+        assert world.condition(key, "Ready") == ("True", "Serving")
+        assert world.recorder.reasons() == ["Created", "SnapshotFailed"]
+        writes = len(world.objects.writes)
+        pass_a_deep_poll(world, key)
+        assert len(world.objects.writes) == writes
+
+        taken.insert(0, ready)
+        pass_a_deep_poll(world, key)
+        assert world.condition(key, "SnapshotPolicyReady") == ("True", "Scheduled")
 
     def test_an_adopted_share_has_the_store_that_counts(self, world: ShareWorld) -> None:
         world.hand.create_metadata_store("mine", store_type="memory", config={})
