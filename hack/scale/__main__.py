@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -25,6 +27,8 @@ def main(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the operator's logs.")] = False,
 ) -> None:
     """Make many shares with a whole operator beside a local cluster, and print what each step took as Markdown."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     directory = Path(tempfile.mkdtemp(prefix="dittofs-scale-"))
     size = Size(instances, shares, poll_s=poll)
     try:
@@ -40,6 +44,10 @@ def main(
             shutil.rmtree(directory, ignore_errors=True)
     print("".join(_markdown(figures)))
     print(machine(), file=sys.stderr)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _markdown(figures: Figures) -> Iterator[str]:

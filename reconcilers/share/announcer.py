@@ -47,15 +47,18 @@ class SharesAnnouncer:
             return self._rest(key, forget=True)
         if (instance.get("spec") or {}).get("suspend"):
             return self._rest(key)
+        # Every change of a share wakes this: to compare all shares each time would take the square of their number.
+        now, due_at = self._clock.monotonic(), self._due_at.get(key)
+        if due_at is not None and now < due_at:
+            return RequeueAfter(due_at - now)
         declared = declared_shares(self._caches.shares.by_index(BY_INSTANCE, instance_index_value(key)))
         wanted, present = shares_hash(declared), _annotation(instance)
         never_had_any = not declared and not present
         if wanted == present or never_had_any or self._is_on_its_way(key, wanted, instance):
             return self._rest(key)
-        now = self._clock.monotonic()
-        due_at = self._due_at.setdefault(key, now + self._debounce_s)
-        if now < due_at:
-            return RequeueAfter(due_at - now)
+        if due_at is None:
+            self._due_at[key] = now + self._debounce_s
+            return RequeueAfter(self._debounce_s)
         self._write(key, wanted, instance)
         return self._rest(key)
 

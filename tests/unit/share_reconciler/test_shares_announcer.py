@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from informers.result import Done, RequeueAfter
 from informers.view import freeze
 from reconcilers import names
@@ -110,3 +112,21 @@ def test_suspended_deleted_and_absent_instances_are_left_alone(world: ShareWorld
 def test_the_view_of_an_instance_is_read_only() -> None:
     """The announcer reads caches that others read too."""
     assert not hasattr(freeze({"a": {}})["a"], "update")
+
+
+def test_many_changes_cost_two_comparisons_of_all_shares(world: ShareWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a thousand new shares wakes it: to look at all of them each time would be a million looks."""
+    looks = []
+    by_index = world.objects.shares.by_index
+    monkeypatch.setattr(
+        world.objects.shares, "by_index", lambda index, value: looks.append(index) or by_index(index, value)
+    )
+
+    for index in range(50):
+        world.put_share(f"s{index}")
+        world.announcer.reconcile(INSTANCE)
+        world.clock.advance(0.02)
+    announce(world)
+
+    assert len(looks) == 2
+    assert len(world.objects.writes) == 1
