@@ -11,11 +11,12 @@ from reconcilers.api.schema import Rule, atomic_list, list_map, validated
 
 MAX_ACCOUNTS = 128
 
-_NAME = "^[A-Za-z_][A-Za-z0-9._-]*$"
+ACCOUNT_NAME = "[A-Za-z_][A-Za-z0-9._-]*"
+MAX_ACCOUNT_NAME = 64
 _OWN_GROUPS = ("admins", "operators", "users")
 _OWN_GROUP_IDS = (999, 1000)
 
-AccountName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NAME)]
+AccountName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ACCOUNT_NAME, pattern=f"^{ACCOUNT_NAME}$")]
 #: What Unix knows users and groups by; 0 is root, and 2^32-1 nobody's.
 AccountId = Annotated[int, Field(ge=1, le=4294967294)]
 

@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api import resources
 from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource, LocalReference
+from reconcilers.api.scalars import OptionalDuration
 from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
 from reconcilers.api.share import MAX_PATH, InstanceReference
-from reconcilers.api.share_policies import OptionalDuration
 
 #: How many shares one backup can hold: its status names each, and etcd takes objects of up to 1.5 MiB.
 MAX_SHARES = 2048

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Annotated
 
@@ -96,6 +97,15 @@ def _checked_duration(text: str) -> str:
     return text
 
 
+def _empty_or(checked: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: checked(text) if text else text
+
+
+_IS_SIZE = "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0"
+# {1,6}: CEL's duration() raises an error instead of a refusal for a number that overflows.
+_IS_DURATION = "self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) > duration('0s')"
+
+
 #: A quantity, kept as written; `parse_quantity` gives its value.
 Quantity = Annotated[
     str,
@@ -121,9 +131,25 @@ Size = Annotated[
             "maxLength": 32,
             **validated(
                 Rule(
-                    "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0",
+                    _IS_SIZE,
                     "must be a quantity of at least 1Mi, such as 10Gi",
                 )
+            ),
+        }
+    ),
+]
+
+#: A quantity of bytes, at least 1Mi, or nothing.
+OptionalSize = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    AfterValidator(_empty_or(_checked_quantity)),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            **validated(
+                Rule(f"string(self) == '' || ({_IS_SIZE})", "must be empty or a quantity of at least 1Mi, such as 10Gi")
             ),
         }
     ),
@@ -139,9 +165,26 @@ Duration = Annotated[
             "maxLength": 32,
             **validated(
                 Rule(
-                    # {1,6}: CEL's duration() raises an error instead of a refusal for a number that overflows.
-                    "self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) > duration('0s')",
+                    _IS_DURATION,
                     "must be a positive duration such as 30s, 15m or 168h (units ms, s, m, h; days are not known)",
+                )
+            ),
+        }
+    ),
+]
+
+#: A positive Go duration, or nothing.
+OptionalDuration = Annotated[
+    str,
+    AfterValidator(_empty_or(_checked_duration)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 32,
+            **validated(
+                Rule(
+                    f"self == '' || ({_IS_DURATION})",
+                    "must be empty or a positive duration such as 12h or 720h (units ms, s, m, h; days are not known)",
                 )
             ),
         }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api import resources
 from reconcilers.api.common import DNS_LABEL, MAX_INSTANCE_NAME, ApiModel, Conditions, CustomResource
 from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Column, Definition, Rule, validated
 from reconcilers.api.share_access import NfsOptions, Permissions, Quotas
+from reconcilers.api.share_options import BlockedOperations, Owner, Retention, ShareCache, SmbOptions
 from reconcilers.api.share_policies import SnapshotPolicy, Trash
 
 #: The longest path: the server's file handles are `<path>:<uuid>` and hold 64 bytes; a share with a longer one gets its
@@ -97,6 +99,7 @@ class DittoFSShareSpec(ApiModel):
             "again, unless the server was started meanwhile: DittoFS v0.29.0 then keeps refusing."
         ),
     ] = False
+    owner: Owner = ""
     default_permission: Annotated[
         DefaultPermission,
         Field(
@@ -120,6 +123,12 @@ class DittoFSShareSpec(ApiModel):
     permissions: Permissions = ()
     quotas: Quotas = ()
     nfs: Annotated[NfsOptions, Field(description="Options of the share for NFS clients.")] = NfsOptions()
+    smb: Annotated[SmbOptions, Field(description="Options of the share for SMB clients.")] = SmbOptions()
+    retention: Annotated[
+        Retention, Field(description="What stays in the cache in front of a bucket; without a bucket it has no effect.")
+    ] = Retention()
+    cache: Annotated[ShareCache, Field(description="What the server keeps of the share close at hand.")] = ShareCache()
+    blocked_operations: BlockedOperations = ()
     trash: Annotated[
         Trash | None,
         Field(
@@ -154,6 +163,7 @@ class ShareCondition(StrEnum):
     READY = "Ready"
     INSTANCE_READY = "InstanceReady"
     SYNCED = "Synced"
+    RESTART_REQUIRED = "RestartRequired"
     SNAPSHOT_POLICY_READY = "SnapshotPolicyReady"
 
 
@@ -172,6 +182,24 @@ class ShareStores(ApiModel):
     metadata_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `metadata`{_OF_ADOPTED}")] = None
     local_type: Annotated[str | None, Field(max_length=32, description=f"Type of `local`{_OF_ADOPTED}")] = None
     local_path: Annotated[str | None, Field(max_length=1024, description=f"Place of `local`{_OF_ADOPTED}")] = None
+
+
+class ShareInForce(ApiModel):
+    """What the running server has of the fields that it takes up only when it starts: the operator's notes."""
+
+    started_at: Annotated[
+        str, Field(max_length=64, description="When the server was started that has these values, by its own time.")
+    ]
+    values: Annotated[
+        Mapping[str, Annotated[str, StringConstraints(max_length=64)]],
+        Field(
+            description="By field of the specification the value that is in force; what is not here is as by default.",
+            json_schema_extra={"maxProperties": 32},
+        ),
+    ] = {}
+    known: Annotated[
+        bool, Field(description="False: the share was changed since by others, so its values may not be in force.")
+    ] = True
 
 
 class DittoFSShareStatus(ApiModel):
@@ -205,6 +233,10 @@ class DittoFSShareStatus(ApiModel):
             description="What the files of the share take together, in bytes; written at most every five minutes, and "
             "when it moved by one percent or passed the quota.",
         ),
+    ] = None
+    in_force: Annotated[
+        ShareInForce | None,
+        Field(description="What the running server has of the fields that it takes up only when it starts."),
     ] = None
     conditions: Conditions = ()
 

@@ -171,20 +171,24 @@ class NfsOptions(ApiModel):
     allow_auth_sys: Annotated[
         bool,
         Field(
-            description="Whether clients may say who they are, without proof (AUTH_SYS). In force at its next start."
+            description="Whether clients may say who they are, without proof (AUTH_SYS). In force at the server's next "
+            "start."
         ),
     ] = True
     require_kerberos: Annotated[
         bool,
-        Field(description="Whether clients must prove by Kerberos who they are. In force at its next start."),
+        Field(description="Whether clients must prove by Kerberos who they are. In force at the server's next start."),
     ] = False
     min_kerberos_level: Annotated[
         KerberosLevel,
-        Field(description="The least that Kerberos must protect: krb5, krb5i or krb5p. In force at its next start."),
+        Field(
+            description="The least that Kerberos must protect: krb5, krb5i or krb5p. In force at the server's next "
+            "start."
+        ),
     ] = KerberosLevel.KRB5
     disable_readdirplus: Annotated[
         bool,
-        Field(description="Whether NFSv3 clients must ask for attributes file by file. In force at its next start."),
+        Field(description="Whether NFSv3 clients must ask for attributes file by file. Waits for its next start."),
     ] = False
 
 

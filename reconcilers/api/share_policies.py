@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from reconcilers.api.common import ApiModel
-from reconcilers.api.scalars import Size, parse_duration
+from reconcilers.api.scalars import OptionalDuration, Size, parse_duration
 from reconcilers.api.schema import Rule, atomic_list, validated
 
 MAX_PATTERNS = 64
@@ -33,12 +33,6 @@ def interval_seconds(interval: str) -> float:
 
 def _checked_interval(text: str) -> str:
     interval_seconds(text)
-    return text
-
-
-def _checked_optional_duration(text: str) -> str:
-    if text:
-        parse_duration(text)
     return text
 
 
@@ -75,24 +69,6 @@ Interval = Annotated[
                     f"({_DURATION} && duration(self) >= duration('1m'))",
                     "must be @hourly, @daily, @weekly or a duration of at least 1m such as 6h or 24h (units ms, s, m, "
                     "h; days are not known)",
-                )
-            ),
-        }
-    ),
-]
-
-#: A positive duration, or nothing.
-OptionalDuration = Annotated[
-    str,
-    AfterValidator(_checked_optional_duration),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "maxLength": 32,
-            **validated(
-                Rule(
-                    f"self == '' || ({_DURATION} && duration(self) > duration('0s'))",
-                    "must be empty or a positive duration such as 12h or 720h (units ms, s, m, h; days are not known)",
                 )
             ),
         }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconcilers.server.calls import API, Caller, path_of, rows_of
-from reconcilers.server.errors import ServerRefused
+from reconcilers.server.errors import NotFound, ServerRefused
 from reconcilers.server.rows import GroupRow, UserRow
 
 
@@ -31,6 +31,13 @@ class AccountCalls:
     def users(self) -> tuple[UserRow, ...]:
         """Every user, the administrator too."""
         return rows_of(self._caller.call("GET", f"{API}/users"), UserRow.parse)
+
+    def user(self, name: str) -> UserRow | None:
+        """The user of this name, None when there is none."""
+        try:
+            return UserRow.parse(self._caller.call("GET", path_of("users", name)))
+        except NotFound:
+            return None
 
     def create_user(self, name: str, *, password: str, fields: Mapping[str, Any]) -> None:
         """Make a user, who is enabled whatever `fields` say. `password` must be 8 to 72 bytes (500 otherwise)."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from reconcilers.server.errors import ServerUnreachable
+from reconcilers.server.share_options import DEFAULTS, told_options
 
 Row = TypeVar("Row")
 
@@ -194,6 +195,12 @@ class Share:
     #: Empty: its contents stay on the local store.
     remote_block_store_id: str = ""
     used_bytes: int = 0
+    #: Whom its root directory belongs to; None: nobody was named, so root.
+    owner_uid: int | None = None
+    created_at: str = ""
+    updated_at: str = ""
+    #: See `reconcilers.server.share_options`.
+    options: Mapping[str, object] = field(default_factory=lambda: DEFAULTS)
     #: Of its bin of deleted files, by the server's names.
     trash: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType(dict(_TRASH)))
 
@@ -217,6 +224,10 @@ class Share:
             local_block_store_id=_text(row, "local_block_store_id"),
             remote_block_store_id=_text(row, "remote_block_store_id"),
             used_bytes=_number(row, "used_bytes"),
+            owner_uid=_number(row, "owner_uid") if row.get("owner_uid") is not None else None,
+            created_at=_text(row, "created_at"),
+            updated_at=_text(row, "updated_at"),
+            options=told_options(row),
             trash=MappingProxyType({name: row.get(name) or absent for name, absent in _TRASH.items()}),
             health=HealthReport.parse(row.get("status")),
         )

@@ -14,7 +14,7 @@ from reconcilers.api.share import DittoFSShare
 from reconcilers.purge import PurgeReader
 from reconcilers.remote_store import ObjectReader, read_keys
 from reconcilers.server.errors import ServerUnreachable
-from reconcilers.server.rows import Share
+from reconcilers.server.rows import Share, UserRow
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
 from reconcilers.share.deep_looks import DeepLooks
@@ -23,9 +23,12 @@ from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_de
 from reconcilers.share.execute import changed_fields, execute
 from reconcilers.share.healing import Healing
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.owner import UNKNOWN_ACCOUNT, owner_trouble
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
+from reconcilers.share.restart_watch import RestartWatch
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled, snapshot_trouble
 from reconcilers.share.usage import Usage
+from reconcilers.share.without_effect import without_effect
 
 #: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
 DEEP_POLL_INTERVAL_S = 300.0
@@ -33,7 +36,6 @@ DEEP_POLL_INTERVAL_S = 300.0
 _SHORTEST_S = 0.05
 #: The type of a store whose contents a restart loses.
 MEMORY = "memory"
-UNKNOWN_ACCOUNT = "UnknownAccount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Convergence:
         purge: PurgeReader,
         clock: Clock,
         deep_poll_interval_s: float,
+        restart_look_age_s: float,
     ) -> None:
         self._recorder = recorder
         self._listings = listings
@@ -64,6 +67,7 @@ class Convergence:
         self._clock = clock
         self._looks = DeepLooks(clock=clock, interval_s=deep_poll_interval_s)
         self._usage = Usage(clock=clock)
+        self._restarts = RestartWatch(clock=clock, max_age_s=restart_look_age_s)
         self._healing = Healing(clock=clock)
 
     def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
@@ -76,25 +80,18 @@ class Convergence:
         calm = settled(subject.share)
         look_deep = not calm or self._looks.begin(key, instance.key, calls=calls_of_look(desired.details))
         observed = self._observe(instance, session, desired, look_deep=look_deep)
+        asked = bool(desired.owner) and not (calm and observed.share is not None)
+        user = session.user(desired.owner) if asked else None
         if observed.share is None:
             desired = desired_share(subject.share, instance, self._free_address(subject.share, instance))
             observed = _observed_stores(session, desired)
+            if obstacle := _obstacle(subject.share, desired, observed, user):
+                return obstacle
         known = self._facts(subject.share, instance, session, observed.share) if observed.share else None
         in_memory = (known.local_type if known and known.adopted else desired.local_store.type) == MEMORY
         if in_memory:
             # A policy would fail once a minute in the server's log, and never do anything.
             desired = replace(desired, details=replace(desired.details, snapshots=None))
-        mismatch = None
-        if observed.share is None:
-            mismatch = (
-                store_mismatch(desired.metadata_store, observed.metadata_store)
-                or store_mismatch(desired.local_store, observed.local_store)
-                or remote_store_mismatch(desired.remote_store, observed.remote_store)
-            )
-        if mismatch is not None:
-            return out_of_sync(
-                subject.share, ShareFacts.of_status(subject.share), reason="StoreConflict", message=mismatch.message
-            )
         steps = plan(desired, observed, confirm=not calm)
         share, unknown, fresh = observed.share, list[str](), None
         if steps or share is None:
@@ -106,24 +103,40 @@ class Convergence:
                 share, done, unknown_late = self._execute(late, instance, session, path)
                 steps += done
                 unknown += unknown_late
+        vain = without_effect(subject.share, instance)
+        in_force, restart = self._restarts.look(
+            subject.share, instance, session, desired=desired, observed=observed, row=share, steps=steps, ignored=vain
+        )
         facts = known or self._facts(subject.share, instance, session, share, made=_made(steps))
+        facts = replace(facts, in_force=in_force)
         self._announce(subject, steps, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
-            return self._healing.look(subject.share, facts, share, session)
+            return replace(self._healing.look(subject.share, facts, share, session), restart=restart)
         self._healing.is_well(key)
-        if unknown:
-            return _unknown_holders(subject.share, facts, unknown)
+        trouble = _unknown_holders(subject.share, facts, unknown) if unknown else None
+        if asked and trouble is None:
+            trouble = owner_trouble(subject.share, facts, user=user, row=share)
+        if trouble is not None:
+            return replace(trouble, restart=restart)
         details = observed.details or fresh
         if details is not None:
             self._looks.done(key)
         failure = None if details is None else details.last_failure
-        trouble = snapshot_trouble(subject.share, in_memory=in_memory, last_failure=failure)
-        return in_sync(share, facts, cache_lost=instance.status.cache_lost, snapshot_trouble=trouble)
+        found = in_sync(
+            share,
+            facts,
+            cache_lost=instance.status.cache_lost,
+            snapshot_trouble=snapshot_trouble(subject.share, in_memory=in_memory, last_failure=failure),
+            without_effect=vain,
+        )
+        return replace(found, restart=restart)
 
     def distrust(self, share: DittoFSShare) -> None:
         """What its server listed of `share` may not hold any more."""
-        self._listings.doubt(ObjectKey(share.metadata.namespace, share.spec.instance_ref.name), share.path)
+        instance = ObjectKey(share.metadata.namespace, share.spec.instance_ref.name)
+        self._listings.doubt(instance, share.path)
+        self._restarts.distrust(instance)
 
     def next_look_in_s(self, share: ObjectKey, instance: ObjectKey) -> float:
         """How long a share that is in sync can be left alone, in seconds."""
@@ -225,6 +238,19 @@ class Convergence:
             self._recorder.warning(view, "DriftRepaired", note)
         else:
             self._recorder.normal(view, "Updated", f"changed on the server: {', '.join(fields)}")
+
+
+def _obstacle(share: DittoFSShare, desired: DesiredShare, observed: Observed, user: UserRow | None) -> Findings | None:
+    """Why the share, which the server does not have, can't be made."""
+    known = ShareFacts.of_status(share)
+    if desired.owner and (trouble := owner_trouble(share, known, user=user, row=None)):
+        return trouble
+    mismatch = (
+        store_mismatch(desired.metadata_store, observed.metadata_store)
+        or store_mismatch(desired.local_store, observed.local_store)
+        or remote_store_mismatch(desired.remote_store, observed.remote_store)
+    )
+    return None if mismatch is None else out_of_sync(share, known, reason="StoreConflict", message=mismatch.message)
 
 
 def _made(steps: tuple[Step, ...]) -> CreateShare | None:

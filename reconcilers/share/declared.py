@@ -8,14 +8,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from informers.resource import View
-from informers.view import thaw
+from reconcilers.api.share import DittoFSShareSpec, InstanceReference
 
 #: Hexadecimal digits of the hash: enough to tell two lists apart, short enough to read in `kubectl describe`.
 HASH_LENGTH = 16
+
+
+#: Parts of a specification that the file tells in another way, or that are about the operator alone.
+_ELSEWHERE = frozenset({"instanceRef", "path", "suspend"})
+#: Told even when they are as by default.
+_ALWAYS = frozenset({"enabled", "readOnly", "defaultPermission"})
+_DEFAULTS: Mapping[str, Any] = {
+    name: value
+    for name, value in DittoFSShareSpec(instance_ref=InstanceReference(name="x"))
+    .model_dump(mode="json", by_alias=True)
+    .items()
+    if name not in _ELSEWHERE
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,35 +37,12 @@ class DeclaredShare:
 
     path: str
     name: str
-    enabled: bool
-    read_only: bool
-    default_permission: str
-    #: The quantity as written (`100Gi`); empty: no quota.
-    quota: str
-    #: The server's word for whom NFS clients act as; empty: the server's default.
-    squash: str
-    #: The blocks as written; empty: none.
-    trash: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    snapshot_policy: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    #: The rest of the specification without what is as by default, as JSON; equal for what means the same.
+    settings: str = "{}"
 
     def as_document(self) -> dict[str, Any]:
-        """The entry of `shares.yaml`, in the words of the custom resource; what is not set is left out."""
-        document: dict[str, Any] = {
-            "name": self.name,
-            "path": self.path,
-            "enabled": self.enabled,
-            "readOnly": self.read_only,
-            "defaultPermission": self.default_permission,
-        }
-        if self.quota:
-            document["quota"] = {"size": self.quota}
-        if self.squash:
-            document["nfs"] = {"squash": self.squash}
-        if self.trash:
-            document["trash"] = dict(self.trash)
-        if self.snapshot_policy:
-            document["snapshotPolicy"] = dict(self.snapshot_policy)
-        return document
+        """The entry of `shares.yaml`, in the words of the custom resource; what is as by default is left out."""
+        return {"name": self.name, "path": self.path, **json.loads(self.settings)}
 
 
 def declared_shares(shares: Iterable[View]) -> tuple[DeclaredShare, ...]:
@@ -66,7 +56,7 @@ def declared_shares(shares: Iterable[View]) -> tuple[DeclaredShare, ...]:
 
 def shares_hash(declared: Iterable[DeclaredShare]) -> str:
     """A short hash over `declared`, equal for equal lists on every version of Python."""
-    text = json.dumps([asdict(share) for share in declared], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([astuple(share) for share in declared], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
@@ -100,14 +90,20 @@ def _seniority(share: View) -> tuple[str, str]:
 
 def _declared(share: View) -> DeclaredShare:
     spec = share.get("spec", {})
-    return DeclaredShare(
-        path=share_path(share),
-        name=str(share["metadata"]["name"]),
-        enabled=bool(spec.get("enabled", True)),
-        read_only=bool(spec.get("readOnly", False)),
-        default_permission=str(spec.get("defaultPermission") or "none"),
-        quota=str((spec.get("quota") or {}).get("size") or ""),
-        squash=str((spec.get("nfs") or {}).get("squash") or ""),
-        trash=thaw(spec.get("trash") or {}),
-        snapshot_policy=thaw(spec.get("snapshotPolicy") or {}),
-    )
+    told: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        value = _pruned(spec.get(name, default), default)
+        if name in _ALWAYS or value not in (default, {} if default else default):
+            told[name] = value
+    settings = json.dumps(told, separators=(",", ":"))
+    return DeclaredShare(share_path(share), str(share["metadata"]["name"]), settings)
+
+
+def _pruned(value: Any, default: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+    """`value` without what `default` has as well, in an order of its own."""
+    if isinstance(value, Mapping):
+        other = default if isinstance(default, Mapping) else {}
+        return {key: _pruned(value[key], other.get(key)) for key in sorted(value) if value[key] != other.get(key)}
+    if isinstance(value, (list, tuple)):
+        return [_pruned(item, None) for item in value]
+    return value

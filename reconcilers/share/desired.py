@@ -14,6 +14,7 @@ from reconcilers.api.share_policies import Trash
 from reconcilers.api.storage import MetadataType, PayloadType
 from reconcilers.remote_store import STORE_TYPE, settings
 from reconcilers.share.details import DesiredDetails, desired_details
+from reconcilers.share.row_options import RowOption, desired_options
 
 #: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
 #: memory (decisions A5), so that the volume and the quota are the limits.
@@ -48,6 +49,9 @@ class DesiredShare:
     local_store: StoreDefinition
     #: Without the keys; None: the contents stay on the local store, or `foreign_remote` is named.
     remote_store: StoreDefinition | None = None
+    #: A user's name; empty: root.
+    owner: str = ""
+    options: Mapping[str, RowOption] = field(default_factory=dict)
     #: Name of the remote store of an adopted share, which somebody else looks after.
     foreign_remote: str = ""
     #: Of the bin of deleted files, by the server's names; empty: as the server has it.
@@ -66,6 +70,8 @@ def desired_share(share: DittoFSShare, instance: DittoFS, address: str = "") -> 
         default_permission=spec.default_permission.value,
         quota_bytes=parse_bytes(spec.quota.size) if spec.quota else 0,
         details=desired_details(share),
+        owner=spec.owner,
+        options=desired_options(share),
         trash=_trash(spec.trash) if spec.trash else {},
         metadata_store=_metadata_store(address, instance.spec.metadata.type),
         local_store=_local_store(address, instance.spec.payload.type),

@@ -12,7 +12,7 @@ from reconcilers.share.desired import StoreDefinition
 from reconcilers.share.detail_calls import execute_detail
 from reconcilers.share.detail_plan import changes
 from reconcilers.share.plan import (
-    ConfirmQuota,
+    ConfirmSizes,
     CreateShare,
     DisableShare,
     EnableShare,
@@ -23,6 +23,7 @@ from reconcilers.share.plan import (
     Step,
     UpdateShare,
 )
+from reconcilers.share.row_options import ROW_FIELDS
 from reconcilers.share.words import in_words
 
 #: The server's names of fields, as the custom resource names them.
@@ -30,6 +31,7 @@ _FIELDS: Mapping[str, str] = {
     "read_only": "readOnly",
     "default_permission": "defaultPermission",
     "quota_bytes": "quota.size",
+    **ROW_FIELDS,
     "trash_enabled": "trash.enabled",
     "trash_retention_days": "trash.retentionDays",
     "trash_max_bytes": "trash.maxSize",
@@ -54,10 +56,8 @@ def execute(step: Step, *, path: str, server: ServerClient, keys: Callable[[], S
             server.create_share(
                 path, metadata_store=metadata_store, local_store=local_store, remote_store=remote_store, fields=fields
             )
-        case UpdateShare(fields):
+        case UpdateShare(fields) | ConfirmSizes(fields):
             server.update_share(path, fields=fields)
-        case ConfirmQuota(quota_bytes):
-            server.update_share(path, fields={"quota_bytes": str(quota_bytes)})
         case RefreshAccess(squash):
             server.patch_share_nfs_config(path, {"squash": squash})
         case EnableShare():
@@ -95,7 +95,7 @@ def changed_fields(steps: Iterable[Step]) -> tuple[str, ...]:
                 | EnsureLocalStore()
                 | EnsureRemoteStore()
                 | CreateShare()
-                | ConfirmQuota()
+                | ConfirmSizes()
                 | RefreshAccess()
             ):
                 pass

@@ -12,6 +12,7 @@ from reconcilers.server.sizes import same_size
 from reconcilers.share.desired import DesiredShare, StoreDefinition
 from reconcilers.share.detail_plan import DetailStep, detail_steps, refreshes_access, touches_access
 from reconcilers.share.details import ObservedDetails
+from reconcilers.share.row_options import differing, for_creation, unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ class UpdateShare:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmQuota:
-    """Send the quota again: what the server reports is rounded and may hide another one of the same look."""
+class ConfirmSizes:
+    """Send sizes again: what the server reports is rounded and may hide another one of the same look."""
 
-    quota_bytes: int
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ Step = (
     | EnsureRemoteStore
     | CreateShare
     | UpdateShare
-    | ConfirmQuota
+    | ConfirmSizes
     | RefreshAccess
     | EnableShare
     | DisableShare
@@ -114,7 +115,7 @@ class StoreMismatch:
 def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[Step, ...]:
     """The steps from `observed` to `desired`, in order; none when the server has what is wanted.
 
-    With `confirm`, which is for a specification that is not known to be in force, a quota that looks the same is sent
+    With `confirm`, which is for a specification that is not known to be in force, sizes that look the same are sent
     again, and clients of a read-only share are made to feel it. Of a share that is not loaded only the row can be
     changed: the server has no way to enable or disable it.
     """
@@ -127,8 +128,8 @@ def plan(desired: DesiredShare, observed: Observed, *, confirm: bool) -> tuple[S
     changed = _changed_fields(desired, share)
     if changed:
         steps.append(UpdateShare(changed, _found(share)))
-    if confirm and desired.quota_bytes and "quota_bytes" not in changed:
-        steps.append(ConfirmQuota(desired.quota_bytes))
+    if confirm and (hidden := {name: size for name, size in _sizes(desired).items() if name not in changed}):
+        steps.append(ConfirmSizes(hidden))
     details = () if observed.details is None else detail_steps(desired.details, observed.details, confirm=confirm)
     steps += details
     touched = "read_only" in changed or (confirm and desired.read_only) or any(touches_access(step) for step in details)
@@ -157,11 +158,11 @@ def remote_store_mismatch(definition: StoreDefinition | None, present: Store | N
     """Why the remote store `present` can't be the one of `definition`, None when it can: the place alone counts."""
     if definition is None or present is None:
         return None
-    differing = [part for part in PLACE if present.config.get(part, "") != definition.config.get(part, "")]
-    if present.type == definition.type and not differing:
+    others = [part for part in PLACE if present.config.get(part, "") != definition.config.get(part, "")]
+    if present.type == definition.type and not others:
         return None
     return StoreMismatch(
-        f'the server\'s remote store "{present.name}" differs in {", ".join(differing) or "type"} from what this share '
+        f'the server\'s remote store "{present.name}" differs in {", ".join(others) or "type"} from what this share '
         "needs: remove that store from the server or choose another path"
     )
 
@@ -176,7 +177,13 @@ def _creation(desired: DesiredShare, observed: Observed) -> tuple[Step, ...]:
         steps.append(EnsureRemoteStore(desired.remote_store, present=observed.remote_store is not None))
     # Writable at first: the server can't open the root directory of a share that is made read-only to anybody, and
     # keeps it read-only for ever (tried against v0.29.0).
-    fields: dict[str, Any] = {"read_only": False, "default_permission": desired.default_permission, **desired.trash}
+    fields: dict[str, Any] = {
+        "read_only": False,
+        "default_permission": desired.default_permission,
+        **({"owner": desired.owner} if desired.owner else {}),
+        **for_creation(desired.options),
+        **desired.trash,
+    }
     if desired.quota_bytes:
         fields["quota_bytes"] = str(desired.quota_bytes)
     remote_name = desired.remote_store.name if desired.remote_store else desired.foreign_remote
@@ -196,7 +203,13 @@ def _changed_fields(desired: DesiredShare, share: Share) -> dict[str, Any]:
         fields["default_permission"] = desired.default_permission
     if not same_size(desired.quota_bytes, share.quota):
         fields["quota_bytes"] = str(desired.quota_bytes) if desired.quota_bytes else ""
+    fields |= differing(desired.options, share.options)
     return fields | {name: value for name, value in desired.trash.items() if share.trash.get(name) != value}
+
+
+def _sizes(desired: DesiredShare) -> dict[str, Any]:
+    quota = {"quota_bytes": str(desired.quota_bytes)} if desired.quota_bytes else {}
+    return {**quota, **unseen(desired.options)}
 
 
 def _found(share: Share) -> dict[str, Any]:
@@ -204,5 +217,6 @@ def _found(share: Share) -> dict[str, Any]:
         "read_only": share.read_only,
         "default_permission": share.default_permission,
         "quota_bytes": share.quota,
+        **share.options,
         **share.trash,
     }

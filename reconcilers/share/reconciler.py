@@ -95,6 +95,8 @@ class ShareReconciler:
             purge=lists,
             clock=clock,
             deep_poll_interval_s=deep_poll_interval_s,
+            # Shorter than from one look to the next, so that each of those finds out anew.
+            restart_look_age_s=poll_interval_s / 2,
         )
         self._finalizer = Finalizer(names.FINALIZER, DITTOFS_SHARE, client, field_manager=names.FIELD_MANAGER)
         self._deletion = Deletion(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from reconcilers.api.common import ConditionStatus
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
 from reconcilers.server.rows import HEALTHY, Share
+from reconcilers.share.restart import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ShareFacts:
     remote_store: str = ""
     mount: str = ""
     used_bytes: int | None = None
+    in_force: InForce | None = None
     #: Of an adopted share: type and place of its metadata store and of its local one.
     origin: tuple[str, str, str, str] = ("", "", "", "")
 
@@ -39,6 +42,7 @@ class ShareFacts:
             stores.remote,
             status.mount,
             status.used_bytes,
+            InForce.of_status(share),
             (
                 stores.metadata_type or "",
                 stores.metadata_path or "",
@@ -71,6 +75,8 @@ class Findings:
     obstacle: Condition | None = None
     #: Why the server takes no snapshots although there is a policy; None: it does.
     snapshot_trouble: Condition | None = None
+    #: Whether values wait for the server's next start; None: as it was told before.
+    restart: Condition | None = None
     #: What the condition Ready says of a share that is served, where there is more to say.
     remark: Condition | None = None
 
@@ -80,13 +86,21 @@ INSTANCE_REACHABLE = true(ShareCondition.INSTANCE_READY, "ApiReachable", "the se
 
 
 def in_sync(
-    share: Share, facts: ShareFacts, *, cache_lost: bool = False, snapshot_trouble: Condition | None = None
+    share: Share,
+    facts: ShareFacts,
+    *,
+    cache_lost: bool = False,
+    snapshot_trouble: Condition | None = None,
+    without_effect: Mapping[str, str] | None = None,
 ) -> Findings:
     """The server has what is wanted; whether clients can use it, `share` says.
 
-    `cache_lost`: it is kept disabled, since its files would read as zeros.
+    `cache_lost`: it is kept disabled, since its files would read as zeros. `without_effect`: by field, why not.
     """
     synced = true(ShareCondition.SYNCED, "InSync", "the server has the share as specified")
+    if without_effect:
+        vain = "; ".join(f"{field} ({why})" for field, why in without_effect.items())
+        synced = true(ShareCondition.SYNCED, "FieldsWithoutEffect", f"{synced.message}; it does nothing about {vain}")
     phase, obstacle = _use(share, cache_lost=cache_lost)
     return Findings(phase, INSTANCE_REACHABLE, synced, facts, obstacle, snapshot_trouble)
 
@@ -136,12 +150,9 @@ def without_instance(share: DittoFSShare, phase: SharePhase, *, reason: str, mes
 
 def suspended(share: DittoFSShare, *, message: str) -> Findings:
     """Nobody looks at the server: what was known stays, and is marked as not compared."""
-    known = next((c for c in share.status.conditions if c.type == ShareCondition.INSTANCE_READY), None)
-    instance_ready = (
-        unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
-        if known is None
-        else Condition(known.type, known.status, known.reason, known.message)
-    )
+    instance_ready = _as_told(share, ShareCondition.INSTANCE_READY)
+    if instance_ready is None:
+        instance_ready = unknown(ShareCondition.INSTANCE_READY, "Suspended", message)
     return Findings(
         phase=SharePhase.SUSPENDED,
         instance_ready=instance_ready,
@@ -199,6 +210,9 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     ready = all_of(ShareCondition.READY, parts, reason="Serving", message="clients can use the share")
     if ready.holds and findings.remark is not None:
         ready = findings.remark
+    restart = findings.restart or _as_told(share, ShareCondition.RESTART_REQUIRED)
+    if restart is None:
+        restart = unknown(ShareCondition.RESTART_REQUIRED, findings.synced.reason, findings.synced.message)
     facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
@@ -210,10 +224,16 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
         "path": share.path,
         "mount": facts.mount,
         **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
+        **({} if facts.in_force is None else {"inForce": facts.in_force.document()}),
         "conditions": to_status(
-            (ready, findings.instance_ready, findings.synced, _snapshots(share, findings)),
+            (ready, findings.instance_ready, findings.synced, _snapshots(share, findings), restart),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
             observed_generation=share.metadata.generation,
             now=now,
         ),
     }
+
+
+def _as_told(share: DittoFSShare, kind: ShareCondition) -> Condition | None:
+    told = next((c for c in share.status.conditions if c.type == kind), None)
+    return None if told is None else Condition(told.type, told.status, told.reason, told.message)

@@ -8,7 +8,8 @@ def in_words(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
-        case list():
-            return " ".join(str(item) for item in value) or "none"
+        case list() | frozenset():
+            items = sorted(value) if isinstance(value, frozenset) else value
+            return " ".join(str(item) for item in items) or "none"
         case _:
             return str(value) or "none"

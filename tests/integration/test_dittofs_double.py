@@ -129,6 +129,65 @@ SHARE_DETAILS: tuple[tuple[str, str, Any], ...] = (
 )
 
 
+#: The options in the row of the share f, and who owns it.
+_ROW = {"metadata_store_id": "s", "local_block_store": "p"}
+SHARE_OPTIONS: tuple[tuple[str, str, Any], ...] = (
+    ("POST", SHARES, {"name": "g", **_ROW, "owner": "nobody"}),
+    ("POST", "/api/v1/users", {"username": "nouid", "password": "long enough"}),
+    ("POST", SHARES, {"name": "g", **_ROW, "owner": "nouid"}),
+    ("POST", "/api/v1/users", {"username": "nogid", "password": "long enough", "uid": 1010}),
+    ("POST", SHARES, {"name": "g", **_ROW, "owner": "nogid"}),
+    ("DELETE", f"{SHARES}/g", None),
+    ("POST", "/api/v1/users", {"username": "own", "password": "long enough", "uid": 1011, "gid": 1012}),
+    ("GET", "/api/v1/users/own", None),
+    (
+        "POST",
+        SHARES,
+        {
+            **_ROW,
+            "name": "f",
+            "owner": "own",
+            "encrypt_data": True,
+            "allow_mfsymlink": True,
+            "blocked_operations": ["WRITE", "CREATE", "WRITE"],
+            "retention_policy": "TTL",
+            "retention_ttl": "1500ms",
+            "local_store_size": "1234567890",
+            "read_buffer_size": "64MiB",
+        },
+    ),
+    *(
+        ("POST", SHARES, {"name": "g", **_ROW, **wrong})
+        for wrong in (
+            *({"blocked_operations": ["write"]}, {"blocked_operations": "WRITE"}, {"blocked_operations": [1]}),
+            *({"retention_policy": "fifo"}, {"retention_policy": "ttl"}, {"retention_ttl": "x"}, {"encrypt_data": 1}),
+            *({"local_store_size": "x"}, {"read_buffer_size": "-1"}),
+        )
+    ),
+    *(
+        ("PUT", f"{SHARES}/f", change)
+        for change in (
+            *({"retention_policy": "lru"}, {"retention_ttl": ""}, {"retention_ttl": "0s"}, {"retention_policy": "ttl"}),
+            *({"retention_policy": "ttl", "retention_ttl": "72h"}, {"retention_ttl": "90s"}, {"retention_ttl": "0s"}),
+            *({"retention_policy": "pin", "retention_ttl": "0s"}, {"retention_policy": ""}, {"retention_policy": "x"}),
+            *(
+                {"local_store_size": ""},
+                {"local_store_size": "0"},
+                {"read_buffer_size": "0"},
+                {"read_buffer_size": "x"},
+            ),
+            *({"local_store_size": "1GiB"}, {"read_buffer_size": "700"}),
+            *({"blocked_operations": []}, {"blocked_operations": ["NOPE"]}, {"blocked_operations": ["READ", "NULL"]}),
+            {"encrypt_data": False, "access_based_enumeration": True, "change_notify_disabled": True},
+            {"streams_disabled": True, "continuous_availability": True, "allow_mfsymlink": False, "owner": "nogid"},
+            *({"encrypt_data": "x"}, {"encrypt_data": None}),
+        )
+    ),
+    ("GET", f"{SHARES}/f", None),
+    ("DELETE", f"{SHARES}/f", None),
+    *(("DELETE", f"/api/v1/users/{name}", None) for name in ("nouid", "nogid", "own")),
+)
+
 _SNAPSHOTS = f"{SHARES}/e/snapshots"
 #: Not a call: wait until no snapshot of this list is in the making.
 SETTLE = "SETTLE"
@@ -399,6 +458,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", f"{SHARES}/e/adapters/nfs/config", {"netgroup": "none"}),
     ("GET", f"{SHARES}/none/adapters/nfs/config", None),
     *SHARE_DETAILS,
+    *SHARE_OPTIONS,
     *SNAPSHOTS,
     *SHARE_POLICIES,
     ("DELETE", f"{METADATA}/m", None),

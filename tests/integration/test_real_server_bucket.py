@@ -140,6 +140,30 @@ def test_files_are_objects_below_the_prefix_of_their_share_and_outlive_the_pod(
     assert export.read("first") == CONTENT
 
 
+def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: World) -> None:
+    def limit() -> int:
+        return int(world.server().call("GET", "/shares/sized/blockstore/stats")["totals"]["local_disk_max"])
+
+    world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"})
+    world.until_phase(DITTOFS_SHARE, "sized", "Ready")
+    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "InSync")
+    assert limit() == 64 << 20
+
+    world.patch(DITTOFS_SHARE, "sized", spec={"cache": {"localSize": "128Mi"}, "retention": {"policy": "lru"}})
+    told = world.until_told(DITTOFS_SHARE, "sized", "RestartRequired", "True", "WaitsForStart")
+    assert "takes up cache.localSize only" in told["message"]
+    assert limit() == 64 << 20
+
+    old = pod_uid(world)
+    world.delete(POD, "demo-0")
+    until_replaced(world, old)
+    world.until_told(DITTOFS_SHARE, "sized", "RestartRequired", "False", "InForce")
+    assert limit() == 128 << 20
+    # The loss of a cache is told of every share, and mended for each: the tests below have one.
+    world.delete(DITTOFS_SHARE, "sized")
+    world.until_gone(DITTOFS_SHARE, "sized")
+
+
 def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world: World, export: Mount) -> None:
     export.write("kept", CONTENT.swapcase())
 

@@ -381,6 +381,22 @@ def test_the_server_takes_snapshots_by_the_policy_and_keeps_them_without_it(worl
     assert [snapshot["id"] for snapshot in server.call("GET", "/shares/pictured/snapshots")] == [taken]
 
 
+def test_a_client_without_proof_is_refused_from_the_next_start_on(world: World, scratch: Path) -> None:
+    world.share("proving", defaultPermission="read-write")
+    world.until_phase(DITTOFS_SHARE, "proving", "Ready")
+    mounted = mount(world, "proving", scratch)
+
+    world.patch(DITTOFS_SHARE, "proving", spec={"nfs": {"allowAuthSys": False}})
+    world.until_told(DITTOFS_SHARE, "proving", "RestartRequired", "True", "WaitsForStart")
+    mounted.write("before", "x")
+
+    world.delete(POD, "demo-0")
+    world.until_told(DITTOFS_SHARE, "proving", "RestartRequired", "False", "InForce")
+    _until_served(world)
+    with pytest.raises(NfsFailed):
+        mounted.list()
+
+
 def test_a_snapshot_that_the_server_could_not_take_is_told(world: World, real_cluster: LocalCluster) -> None:
     """It leaves a failed one each minute then, and removes none of them."""
     world.share("unlucky", snapshotPolicy={})

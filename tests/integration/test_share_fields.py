@@ -9,7 +9,7 @@ import pytest
 
 from dittofs_operator.program import Program
 from informers.client import Client
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD
 from tests.support.acceptance import PATIENCE_S, Refused, Server, World, world_of_its_own
 from tests.support.eventually import eventually
 
@@ -177,3 +177,102 @@ def test_of_contents_in_memory_no_snapshots_are_taken(world: World, server: Serv
     world.until_phase(DITTOFS_SHARE, "fleeting", "Ready")
     with pytest.raises(Refused, match="404"):
         server.call("GET", "/shares/f/snapshot-policy")
+
+
+#: What the row of a share says of its options.
+OPTIONS = (
+    "encrypt_data",
+    "access_based_enumeration",
+    "change_notify_disabled",
+    "streams_disabled",
+    "continuous_availability",
+    "allow_mfsymlink",
+    "retention_policy",
+    "retention_ttl",
+    "local_store_size",
+    "read_buffer_size",
+    "blocked_operations",
+)
+
+
+def test_the_options_of_a_share_are_read_back_from_the_server(world: World, server: Server) -> None:
+    world.share(
+        "optional",
+        owner="alice",
+        smb={"encryptData": True, "changeNotifyDisabled": True, "continuousAvailability": True},
+        retention={"policy": "ttl", "ttl": "72h"},
+        cache={"localSize": "1234567890", "readBuffer": "64Mi"},
+        blockedOperations=["WRITE", "OPLOCK_BREAK"],
+    )
+    world.until_phase(DITTOFS_SHARE, "optional", "Ready")
+
+    def options() -> tuple[Any, ...]:
+        row = server.share("/optional")
+        return tuple(row.get(name) for name in OPTIONS)
+
+    made = (True, False, True, False, True, False, "ttl", "72h0m0s", "1.15GiB", "64.00MiB", ["WRITE", "OPLOCK_BREAK"])
+    assert options() == made
+    row = server.share("/optional")
+    assert (row["owner_uid"], row["owner_gid"]) == (1001, 3000)
+    assert world.told(DITTOFS_SHARE, "optional", "RestartRequired") == ("False", "InForce")
+    condition = world.condition(DITTOFS_SHARE, "optional", "Synced")
+    assert (condition["status"], condition["reason"]) == ("True", "FieldsWithoutEffect")
+    for field in ("cache.localSize", "retention.policy", "blockedOperations"):
+        assert field in condition["message"]
+
+    server.change("/optional", encrypt_data=False, retention_policy="pin", local_store_size="0", blocked_operations=[])
+    eventually(lambda: options() == made, PATIENCE_S, what="the row as specified")
+    world.until_event("optional", "Warning", "DriftRepaired")
+
+    other = {"accessBasedEnumeration": True, "streamsDisabled": True, "allowMfsymlink": True}
+    away = {"encryptData": None, "changeNotifyDisabled": None, "continuousAvailability": None}
+    world.patch(
+        DITTOFS_SHARE,
+        "optional",
+        spec={
+            "smb": {**other, **away},
+            "retention": {"policy": "pin", "ttl": ""},
+            "cache": None,
+            "blockedOperations": [],
+        },
+    )
+    world.until_phase(DITTOFS_SHARE, "optional", "Ready")
+    assert options() == (False, True, False, True, False, True, "pin", None, None, None, None)
+
+
+def test_a_share_waits_for_its_owner_and_is_made_as_soon_as_the_server_has_the_user(
+    world: World, server: Server
+) -> None:
+    world.share("inherited", owner="erin")
+    told = world.until_told(DITTOFS_SHARE, "inherited", "Synced", "False", "UnknownAccount")
+    assert 'Add it to users of DittoFS "demo"' in told["message"]
+    assert "/inherited" not in server.shares()
+
+    world.secret("erin", password="long enough")
+    erin = {"name": "erin", "uid": 1005, "gid": 1006, "passwordSecretRef": {"name": "erin"}}
+    world.patch(DITTOFS, "demo", spec={"users": [*world.get(DITTOFS, "demo")["spec"]["users"], erin]})
+
+    world.until_phase(DITTOFS_SHARE, "inherited", "Ready")
+    row = server.share("/inherited")
+    assert (row["owner_uid"], row["owner_gid"]) == (1005, 1006)
+
+
+def test_what_waits_for_a_start_is_told_until_the_server_was_started_again(world: World) -> None:
+    world.share("waiting", smb={"encryptData": True})
+    world.until_phase(DITTOFS_SHARE, "waiting", "Ready")
+    pod = world.get(POD, "demo-0")["metadata"]["uid"]
+
+    world.patch(DITTOFS_SHARE, "waiting", spec={"smb": {"streamsDisabled": True}, "nfs": {"requireKerberos": True}})
+    told = world.until_told(DITTOFS_SHARE, "waiting", "RestartRequired", "True", "WaitsForStart")
+    assert "takes up nfs.requireKerberos, smb.streamsDisabled only when it starts" in told["message"]
+    assert world.phase(DITTOFS_SHARE, "waiting") == "Ready"
+    assert world.get(POD, "demo-0")["metadata"]["uid"] == pod, "the operator never restarts a server for it"
+
+    world.delete(POD, "demo-0")
+    world.until_told(DITTOFS_SHARE, "waiting", "RestartRequired", "False", "InForce")
+    assert world.status(DITTOFS_SHARE, "waiting")["inForce"]["values"] == {
+        "nfs.requireKerberos": "true",
+        "smb.encryptData": "true",
+        "smb.streamsDisabled": "true",
+    }
+    world.until_phase(DITTOFS_SHARE, "waiting", "Ready")

@@ -79,7 +79,7 @@ def test_a_ready_share_tells_its_mount_line_stores_path_and_id(world: World, ser
     assert status["stores"] == {"metadata": "op-team%2Ftelling", "local": "op-payload", "remote": ""}
     assert status["adopted"] is False
     assert status["shareID"] == server.share("/team/telling")["id"]
-    conditions = {"Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"}
+    conditions = {"Ready", "InstanceReady", "Synced", "SnapshotPolicyReady", "RestartRequired"}
     assert {condition["type"] for condition in status["conditions"]} == conditions
     world.until_event("telling", "Normal", "Created")
 

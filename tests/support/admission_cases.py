@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from reconcilers.api.share_operations import BlockableOperation
+
 Spec = dict[str, Any]
 
 MEMORY: Spec = {"metadata": {"type": "memory"}, "payload": {"type": "memory"}}
@@ -337,6 +339,16 @@ GOOD_SHARES: tuple[Spec, ...] = (
     {"quotas": [{"scope": scope, "id": 7, "hardFiles": 1} for scope in ("user", "group")]},
     _clients("10.0.0.1", "10.1.2.3/8", "fd00::1", "::/0", "fd00::/8", "host", "a.b-c.example", "1.a"),
     {"nfs": {"anonymousUID": 0, "anonymousGID": 4294967295, "minKerberosLevel": "krb5p"}},
+    {"owner": ""},
+    {"owner": "alice"},
+    {"deletionPolicy": "Delete"},
+    {"smb": {"encryptData": True, "allowMfsymlink": True}},
+    {"retention": {"policy": "ttl", "ttl": "1500ms"}},
+    {"retention": {"policy": "pin", "ttl": ""}},
+    {"cache": {"localSize": "8Gi", "readBuffer": 67108864}},
+    {"cache": {"localSize": "", "readBuffer": ""}},
+    {"blockedOperations": ["WRITE", "READ", "OPLOCK_BREAK", "NULL"]},
+    {"blockedOperations": [operation.value for operation in BlockableOperation]},
     {"trash": {}},
     {"trash": {"enabled": False, "retentionDays": 0, "maxSize": "1Gi", "restrictToAdmin": True}},
     _exclude("*.tmp", "~$*", "[Tt]humbs.db", "[^^]", "[!a]", "a]", "-", "[[]", "**", r"\*", r"[a-c\]\-x]?", "é"),
@@ -375,6 +387,16 @@ BAD_SHARES: tuple[tuple[Spec, str], ...] = (
     ),
     ({"nfs": {"minKerberosLevel": "krb"}}, "spec.nfs.minKerberosLevel: Unsupported value"),
     ({"nfs": {"anonymousUID": -1}}, "spec.nfs.anonymousUID: Invalid value"),
+    ({"owner": "a b"}, "spec.owner: Invalid value"),
+    ({"smb": {"encryptData": "yes"}}, "spec.smb.encryptData: Invalid value"),
+    ({"retention": {"policy": "fifo"}}, "spec.retention.policy: Unsupported value"),
+    ({"retention": {"policy": "ttl"}}, "ttl is about the policy ttl: set both or remove ttl"),
+    ({"retention": {"ttl": "72h"}}, "ttl is about the policy ttl: set both or remove ttl"),
+    ({"retention": {"policy": "ttl", "ttl": "3d"}}, "spec.retention.ttl: Invalid value"),
+    ({"cache": {"localSize": "10GB"}}, "must be empty or a quantity of at least 1Mi, such as 10Gi"),
+    ({"cache": {"readBuffer": 0}}, "must be empty or a quantity of at least 1Mi, such as 10Gi"),
+    ({"blockedOperations": ["write"]}, "spec.blockedOperations[0]: Unsupported value"),
+    ({"blockedOperations": ["READ", "READ"]}, "each operation may be named once"),
     *(
         (_exclude(pattern), GLOB)
         for pattern in (
@@ -416,6 +438,8 @@ MOVED_SHARES: tuple[tuple[Spec, Spec, str], ...] = (
     ({"path": "/a"}, {}, "path is fixed; create another DittoFSShare"),
     ({}, {"path": "/demo"}, "path is fixed; create another DittoFSShare"),
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSShare"),
+    ({}, {"owner": "alice"}, "owner is fixed; create another DittoFSShare"),
+    ({"owner": "alice"}, {}, "owner is fixed; create another DittoFSShare"),
 )
 
 BACKUP: Spec = {"instanceRef": {"name": "demo"}}

@@ -125,6 +125,8 @@ class LiveServer:
     password: str = PASSWORD
     #: The server itself, where it is the double.
     double: Double | None = None
+    #: Ends the process and starts it again, as many seconds later by its own clock.
+    again: Callable[[float], LiveServer] | None = None
     #: The process of the real one.
     process: subprocess.Popen[bytes] | None = None
 
@@ -139,9 +141,22 @@ def double_dittofs_server(directory: Path, *, container_paths: bool = False) -> 
         return directory / path.lstrip("/") if container_paths else Path(path)
 
     arguments = ["start", "--foreground", "--config", "/config.yaml" if container_paths else str(config)]
-    double = DoubleServer(arguments, _environment(directory), resolve=resolve)
+
+    def start(later_s: float) -> DoubleServer:
+        return DoubleServer(arguments, _environment(directory), resolve=resolve, now=lambda: time.time() + later_s)
+
+    def again(later_s: float) -> LiveServer:
+        nonlocal double
+        double.stop()
+        double = start(later_s)
+        return live()
+
+    def live() -> LiveServer:
+        return LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double, again=again)
+
+    double = start(0.0)
     try:
-        yield LiveServer(f"http://127.0.0.1:{double.port}", directory, double=double)
+        yield live()
     finally:
         double.stop()
 

@@ -228,13 +228,23 @@ class ShareWorld:
         self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
         self.reconciler = self.restarted()
         #: Somebody else's session with the server, for looking and for meddling.
-        self.hand = ServerSession(
-            HttpTransport(server.url, clock=SystemClock()), Credentials("admin", PASSWORD), clock=SystemClock()
-        )
+        self.hand = self._session()
         self.put_instance()
         self.objects.put(
             {"kind": PERSISTENT_VOLUME_CLAIM.kind, "metadata": {"name": CLAIM.name, "namespace": "default"}}
         )
+
+    def _session(self) -> ServerSession:
+        transport = HttpTransport(self.server.url, clock=SystemClock())
+        return ServerSession(transport, Credentials("admin", PASSWORD), clock=SystemClock())
+
+    def start_server_again(self, *, later_s: float = 60.0) -> None:
+        """End the server and start it anew, so that its time of start is another one."""
+        assert self.server.again is not None
+        self.hand.close()
+        self.server = self.server.again(later_s)
+        self.hand = self._session()
+        self.put_instance()
 
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)

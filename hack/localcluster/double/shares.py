@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from hack.localcluster.double import sizes
+from hack.localcluster.double import share_options, sizes
 from hack.localcluster.double.answers import Answer, bad_request, conflict, json_answer, not_found, timestamp
 from hack.localcluster.double.request import Request
 from hack.localcluster.double.share_details import NFS_DEFAULTS
@@ -21,7 +21,7 @@ _SETTINGS: Mapping[str, type] = {
     "read_only": bool,
     "default_permission": str,
     "quota_bytes": str,
-    "encrypt_data": bool,
+    **share_options.TYPES,
     "trash_enabled": bool,
     "trash_retention_days": int,
     "trash_restrict_to_admin": bool,
@@ -36,15 +36,9 @@ _GLOB = re.compile(rf"(?:[^\\\[]|\\.|\[(?:\^|(?!\^))(?:{_RANGE})+\])*", re.DOTAL
 _DEFAULTS: Mapping[str, Any] = {
     "read_only": False,
     "enabled": True,
-    "encrypt_data": False,
     "default_permission": "none",
-    "retention_policy": "lru",
     "acl_flag_inherited_canonicalization": True,
-    "access_based_enumeration": False,
-    "change_notify_disabled": False,
-    "streams_disabled": False,
-    "continuous_availability": False,
-    "allow_mfsymlink": False,
+    **share_options.DEFAULTS,
     "trash_enabled": False,
     "trash_retention_days": 0,
     "trash_restrict_to_admin": False,
@@ -60,7 +54,9 @@ def list_shares(request: Request) -> Answer:
 
 def create(request: Request) -> Answer:
     """POST /shares."""
-    fields = request.fields(name=str, metadata_store_id=str, local_block_store=str, remote_block_store=str, **_SETTINGS)
+    fields = request.fields(
+        name=str, metadata_store_id=str, local_block_store=str, remote_block_store=str, owner=str, **_SETTINGS
+    )
     for field, words in (
         ("name", "Share name"),
         ("metadata_store_id", "Metadata store ID"),
@@ -74,10 +70,11 @@ def create(request: Request) -> Answer:
         "local_block_store_id": _store(request, "local", "Local block store", fields["local_block_store"]),
         "remote_block_store_id": _store(request, "remote", "Remote block store", fields.get("remote_block_store")),
     }
-    settings = _checked({key: value for key, value in fields.items() if key in _SETTINGS})
+    settings = _checked({key: value for key, value in fields.items() if key in _SETTINGS}, _DEFAULTS, new=True)
+    owner = _owner(request, fields.get("owner"))
     if name in request.state.tables["shares"]:
         raise conflict("Share already exists")
-    row = new_row(name=name, **stores, **{**_DEFAULTS, **settings}, nfs=dict(NFS_DEFAULTS), permissions=[])
+    row = new_row(name=name, **stores, **{**_DEFAULTS, **settings}, **owner, nfs=dict(NFS_DEFAULTS), permissions=[])
     request.state.tables["shares"][name] = row
     request.state.load_share(name)
     request.state.save()
@@ -97,7 +94,7 @@ def update(request: Request) -> Answer:
         column = f"{table}_block_store_id"
         if column in fields:
             fields[column] = _store(request, table, f"{table.title()} block store", fields[column])
-    row.update(_checked(fields))
+    row.update(_checked(fields, row, new=False))
     row["updated_at"] = timestamp()
     request.state.save()
     return json_answer(_share(request, row))
@@ -155,10 +152,23 @@ def _store(request: Request, table: str, words: str, reference: str | None) -> s
     return str(row["id"])
 
 
-def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+def _owner(request: Request, name: str | None) -> dict[str, int]:
+    """Whom the root directory belongs to, by number."""
+    if not name:
+        return {}
+    user = request.state.tables["users"].get(name)
+    if user is None:
+        raise bad_request(f'Owner user "{name}" not found')
+    if user["uid"] is None:
+        raise bad_request(f'Owner user "{name}" has no UID')
+    return {"owner_uid": user["uid"], "owner_gid": user["uid"] if user["gid"] is None else user["gid"]}
+
+
+def _checked(settings: dict[str, Any], row: Mapping[str, Any], *, new: bool) -> dict[str, Any]:
     level = settings.get("default_permission")
     if level is not None and level not in _PERMISSIONS:
         raise bad_request(f"Invalid default_permission: {level} (want {'|'.join(_PERMISSIONS)})")
+    share_options.checked(settings, row, new=new)
     if "quota_bytes" in settings:
         try:
             settings["quota_bytes"] = sizes.parse(settings["quota_bytes"]) if settings["quota_bytes"] else 0
@@ -176,7 +186,8 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _share(request: Request, row: Row) -> dict[str, Any]:
-    shown = {key: value for key, value in row.items() if key not in {"nfs", "permissions", "quota_bytes"}}
+    hidden = {"nfs", "permissions", "quota_bytes", *share_options.TYPES}
+    shown = {key: value for key, value in row.items() if key not in hidden} | share_options.shown(row)
     if not row["trash_exclude_patterns"]:
         del shown["trash_exclude_patterns"]
     if row.get("quota_bytes"):

@@ -67,8 +67,8 @@ class State:
         }
         self.opened: dict[str, IO[bytes] | None] = {}
         self.loaded: set[str] = set()
-        #: By id, when a snapshot in the making is ready, on the monotonic clock.
-        self.snapshots_ready_at: dict[str, float] = {}
+        #: By id, when a snapshot in the making was begun, on the monotonic clock.
+        self.snapshots_begun_at: dict[str, float] = {}
         self.reports: dict[str, tuple[float, Row]] = {}
 
     def boot(self, configuration: ServerConfiguration) -> None:

@@ -14,6 +14,7 @@ from reconcilers.api.common import CustomResource, InvalidObject
 from reconcilers.api.dittofs import DittoFS, VolumeRetention
 from reconcilers.api.share import DefaultPermission, DittoFSShare
 from reconcilers.api.share_access import NfsOptions, Squash
+from reconcilers.api.share_options import SmbOptions
 from reconcilers.api.storage import MetadataType
 from tests.support.crd_admission import admit, manifest
 
@@ -96,9 +97,13 @@ def test_a_manifest_is_in_the_words_of_the_api_and_without_what_is_not_set() -> 
         "suspend": False,
         "enabled": True,
         "readOnly": True,
+        "owner": "",
         "defaultPermission": "none",
         "deletionPolicy": "Retain",
         "nfs": NfsOptions().manifest(),
+        "smb": SmbOptions().manifest(),
+        "retention": {"policy": "lru", "ttl": ""},
+        "cache": {"localSize": "", "readBuffer": ""},
     }
 
 

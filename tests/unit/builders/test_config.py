@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -62,11 +63,7 @@ def test_the_file_lists_only_names_when_the_shares_would_burst_the_config_map() 
         DeclaredShare(
             path=f"/{n:05}" + "x" * 70,
             name=f"share-{n:05}",
-            enabled=True,
-            read_only=False,
-            default_permission="none",
-            quota="1Gi",
-            squash="",
+            settings=json.dumps({"readOnly": False, "defaultPermission": "none", "quota": {"size": "1Gi"}}),
         )
         for n in range(3000)
     ]

@@ -18,24 +18,27 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.builders import secrets
 from reconcilers.builders.children import Child, wanted_children
 from reconcilers.builders.inputs import BuildFacts, ObservedClaim, PodInputs, PostgresSource
-from reconcilers.share.declared import DeclaredShare
+from reconcilers.share.declared import declared_shares
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dittofs"
 
 INPUTS = PodInputs(jwt_secret_name="demo-jwt-secret", jwt_secret_key="jwt-secret", config_hash="c0ffee")
-SHARES = (
-    DeclaredShare(
-        path="/export", name="export", enabled=True, read_only=False, default_permission="none", quota="", squash=""
-    ),
-    DeclaredShare(
-        path="/a/b",
-        name="nested",
-        enabled=False,
-        read_only=True,
-        default_permission="read",
-        quota="100Gi",
-        squash="all_to_guest",
-    ),
+SHARES = declared_shares(
+    {"metadata": {"name": name}, "spec": spec}
+    for name, spec in (
+        ("export", {}),
+        (
+            "nested",
+            {
+                "path": "/a/b",
+                "enabled": False,
+                "readOnly": True,
+                "defaultPermission": "read",
+                "quota": {"size": "100Gi"},
+                "nfs": {"squash": "all_to_guest"},
+            },
+        ),
+    )
 )
 
 #: The name of each golden file, the specification, and the facts.

@@ -14,7 +14,7 @@ from reconcilers.api.share import DittoFSShareSpec
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "share-fields.md").read_text()
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
-TAKES_EFFECT = ("live", "new connections", "next start", "at the deletion", "fixed")
+TAKES_EFFECT = ("live", "new connections", "next start", "never", "at the deletion", "fixed")
 
 
 def leaves(model: type[BaseModel]) -> Iterator[str]:

@@ -35,9 +35,10 @@ def test_a_new_share_is_created_and_reported(world: ShareWorld) -> None:
     assert (status["shareID"], status["adopted"]) == (share.id, False)
     assert status["stores"] == {"metadata": "op-a%2Fb", "local": "op-payload", "remote": ""}
     assert status["mount"] == "mount -t nfs -o vers=4.1,port=2049,proto=tcp 192.0.2.9:/a/b /mnt"
-    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
-        ("Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"), "True"
-    )
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == {
+        **dict.fromkeys(("Ready", "InstanceReady", "Synced", "SnapshotPolicyReady"), "True"),
+        "RestartRequired": "False",
+    }
     assert world.recorder.reasons() == ["Created"]
 
 

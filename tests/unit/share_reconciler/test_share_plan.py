@@ -14,7 +14,7 @@ from reconcilers.share.detail_plan import PatchNfsConfig
 from reconcilers.share.details import DesiredDetails, ObservedDetails
 from reconcilers.share.execute import changed_fields
 from reconcilers.share.plan import (
-    ConfirmQuota,
+    ConfirmSizes,
     CreateShare,
     DisableShare,
     EnableShare,
@@ -139,7 +139,9 @@ def test_the_steps(wanted: dict[str, Any], observed: Observed, steps: list[Step]
 def test_a_quota_is_confirmed_only_when_it_looks_the_same() -> None:
     wanted = replace(WANTED, quota_bytes=10 << 30)
 
-    assert plan(wanted, Observed(replace(THERE, quota="10.00GiB")), confirm=True) == (ConfirmQuota(10 << 30),)
+    assert plan(wanted, Observed(replace(THERE, quota="10.00GiB")), confirm=True) == (
+        ConfirmSizes({"quota_bytes": str(10 << 30)}),
+    )
     assert plan(wanted, Observed(THERE), confirm=True) == (UpdateShare({"quota_bytes": "10737418240"}),)
     assert plan(WANTED, Observed(THERE), confirm=True) == ()
 
@@ -156,13 +158,13 @@ def test_the_fields_that_people_are_told_are_those_of_the_specification() -> Non
     steps: list[Step] = [
         DisableShare(),
         UpdateShare({"read_only": True, "quota_bytes": ""}),
-        ConfirmQuota(1),
+        ConfirmSizes({"quota_bytes": "1"}),
         PATCH_NONE,
         RefreshAccess("none"),
     ]
 
     assert changed_fields(steps) == ("enabled", "readOnly", "quota.size", "nfs.squash (root_to_guest)")
-    assert changed_fields([ConfirmQuota(1), CREATE]) == ()
+    assert changed_fields([ConfirmSizes({"quota_bytes": "1"}), CREATE]) == ()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_all_conditions_are_there_from_the_first_pass_and_fit_the_api() -> None:
         "InstanceReady",
         "Synced",
         "SnapshotPolicyReady",
+        "RestartRequired",
     ]
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {3}
     assert DittoFSShareStatus.model_validate(status).manifest() == status
@@ -87,6 +88,7 @@ def test_a_time_moves_only_with_its_condition() -> None:
         "Ready": "2030-01-02T00:00:00Z",
         "InstanceReady": "2030-01-01T00:00:00Z",
         "Synced": "2030-01-02T00:00:00Z",
+        "RestartRequired": "2030-01-01T00:00:00Z",
         "SnapshotPolicyReady": "2030-01-01T00:00:00Z",
     }
 
