@@ -76,8 +76,8 @@ scale: env ## Make many shares beside a local cluster and tell what they cost (I
 	@$(BIN)/python -m hack.scale $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SHARES),--shares $(SHARES)) $(if $(REAL),--real)
 
 .PHONY: bench-archive
-bench-archive: env ## Measure an archive beside tar and zstd of the same files (FILES=10000 MIB=5000)
-	@$(BIN)/python -m hack.archivebench --files $(or $(FILES),10000) --mib $(or $(MIB),5000)
+bench-archive: env ## Measure an archive beside tar and zstd of the same files (FILES=10000 MIB=5000 ROUNDS=3)
+	@$(BIN)/python -m hack.archivebench --files $(or $(FILES),10000) --mib $(or $(MIB),5000) --rounds $(or $(ROUNDS),3)
 
 .PHONY: manifests
 manifests: env ## Write manifests/ anew from the code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +21,7 @@ from dittofs_operator.archive.manifest import (
     Encryption,
     Manifest,
     Payload,
+    ResourceName,
     dump,
 )
 from dittofs_operator.archive.reader import ArchiveReader
@@ -54,7 +56,8 @@ class Archived:
 def create(order: Order, target: Target) -> Archived:
     """Make the archive that is ordered; one of this name that is whole already is left as it is. Raises ArchiveError.
 
-    Killed anywhere it leaves nothing that looks like an archive, and can be called again.
+    Where it fails it clears what it put. Killed anywhere it leaves nothing that looks like an archive, and can be
+    called again.
     """
     if target.size(MANIFEST) is not None:
         there = ArchiveReader(target, archive=order.archive)
@@ -64,6 +67,16 @@ def create(order: Order, target: Target) -> Archived:
         raise ArchiveError(Reason.KEY_MISSING, "Secrets are archived encrypted only: give a key, or leave them out")
     keys = None if order.key is None else ArchiveKeys.derive(order.key, os.urandom(SALT_BYTES))
     target.begin()
+    try:
+        return _write(order, target, keys, resource_names(objects))
+    except ArchiveError:
+        # Nobody may come back for what fills the target now; what is wrong was said already.
+        with suppress(ArchiveError):
+            target.remove()
+        raise
+
+
+def _write(order: Order, target: Target, keys: ArchiveKeys | None, resources: tuple[ResourceName, ...]) -> Archived:
     stream = TarStream(order.sources)
     codec = FrameCodec(order.archive, order.compression, keys)
     parts = write_parts(stream, codec, target, frame_bytes=order.frame_bytes, part_bytes=order.part_bytes)
@@ -74,7 +87,7 @@ def create(order: Order, target: Target) -> Archived:
         description=order.description,
         covered=_covered(order.description),
         trees=stream.trees,
-        resources=resource_names(objects),
+        resources=resources,
         compression=order.compression,
         encryption=None if keys is None else Encryption(salt=keys.salt.hex(), check=keys.check),
         frame_bytes=order.frame_bytes,

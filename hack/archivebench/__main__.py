@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-ROUNDS = 3
 #: Of each file the half is at random and the other half repeats, so that there is something to compress.
 _BLOCK = 1 << 16
 
@@ -36,11 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m hack.archivebench")
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--mib", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="archivebench-") as folder:
         root = Path(folder)
         _make_tree(root, chosen.files, chosen.mib << 20)
-        for turn in range(ROUNDS):
+        for turn in range(chosen.rounds):
             plain, ours = _tar(root), _ours(root, turn)
             print(f"tar | zstd  {_line(plain)}")
             print(f"backup      {_line(ours)}")

@@ -13,7 +13,7 @@ _SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("events.txt", ("get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp")),
     ("pods.txt", ("get", "pods", "--all-namespaces", "--output=wide")),
     ("nodes.yaml", ("get", "nodes", "--output=yaml")),
-    ("custom.yaml", ("get", "dittofs,dittofsshares", "--all-namespaces", "--output=yaml")),
+    ("custom.yaml", ("get", "dittofs,dittofsshares,dittofsbackups", "--all-namespaces", "--output=yaml")),
     (
         "objects.yaml",
         (

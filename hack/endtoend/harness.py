@@ -60,7 +60,9 @@ class Harness:
         self.run(*kubectl, "apply", "--server-side", f"--kustomize={kustomization}", timeout_s=_INSTALL_S)
         if cluster.stays:
             # Before the operator goes, which has its finalizer on them.
-            self._remove_later(stack, *kubectl, "delete", "dittofsshares,dittofs", "--all", "--all-namespaces")
+            self._remove_later(
+                stack, *kubectl, "delete", "dittofsbackups,dittofsshares,dittofs", "--all", "--all-namespaces"
+            )
         rollout = ("rollout", "status", "deployment/dittofs-operator", "--namespace=dittofs-system")
         self.run(*kubectl, *rollout, f"--timeout={_ROLLOUT_S:g}s", timeout_s=_ROLLOUT_S + 10)
 

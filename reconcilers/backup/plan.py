@@ -24,8 +24,8 @@ class Obstacle:
     final: bool = False
 
 
-def instance_obstacle(backup: DittoFSBackup, instance: DittoFS | None) -> Obstacle | None:
-    """Why the server of `instance` can't be asked for a backup, None when it can."""
+def usable(backup: DittoFSBackup, instance: DittoFS | None) -> DittoFS | Obstacle:
+    """The `instance`, if its server can be asked for a backup, or why it can't."""
     name = backup.spec.instance_ref.name
     if instance is None:
         message = f'there is no DittoFS "{name}" in this namespace: create it, or delete this backup'
@@ -41,7 +41,7 @@ def instance_obstacle(backup: DittoFSBackup, instance: DittoFS | None) -> Obstac
     if not is_reachable(instance):
         message = f'the operator cannot log in to the server of DittoFS "{name}" yet'
         return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "ApiNotReachable", message)
-    return None
+    return instance
 
 
 def planned(backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]) -> tuple[BackupArtifact, ...] | Obstacle:

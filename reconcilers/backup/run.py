@@ -19,7 +19,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
-from reconcilers.backup.plan import Obstacle, instance_obstacle, planned
+from reconcilers.backup.plan import Obstacle, planned, usable
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
@@ -79,22 +79,22 @@ class BackupRun:
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
-        backup = subject.backup
-        instance: DittoFS | None = None
-        try:
-            instance = instance_of(subject.view, self._caches)
-            obstacle = instance_obstacle(backup, instance)
-        except InvalidObject as error:
-            fields = ", ".join(field for field, _ in error.problems)
-            message = f'the operator can\'t read {fields} of DittoFS "{backup.spec.instance_ref.name}"'
-            obstacle = Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "InvalidSpec", message)
-        if not backup.status.start_time:
-            return self._begin(subject, instance, obstacle)
-        if obstacle is not None or instance is None:
-            return self._wait(subject, obstacle)
+        instance = self._instance(subject)
+        if not subject.backup.status.start_time:
+            return self._begin(subject, instance)
+        if isinstance(instance, Obstacle):
+            return self._wait(subject, instance)
         return self._advance(subject, instance)
 
-    def _begin(self, subject: Subject, instance: DittoFS | None, obstacle: Obstacle | None) -> Result:
+    def _instance(self, subject: Subject) -> DittoFS | Obstacle:
+        try:
+            return usable(subject.backup, instance_of(subject.view, self._caches))
+        except InvalidObject as error:
+            fields = ", ".join(field for field, _ in error.problems)
+            message = f'the operator can\'t read {fields} of DittoFS "{subject.backup.spec.instance_ref.name}"'
+            return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "InvalidSpec", message)
+
+    def _begin(self, subject: Subject, instance: DittoFS | Obstacle) -> Result:
         backup = subject.backup
         if backup.spec.suspend:
             self._write(subject, status.suspended(backup))
@@ -105,8 +105,8 @@ class BackupRun:
             if ahead is not None:
                 self._write(subject, status.queued(backup, ahead))
                 return RequeueAfter(QUEUE_LOOK_S)
-            if obstacle is not None or instance is None:
-                return self._wait(subject, obstacle)
+            if isinstance(instance, Obstacle):
+                return self._wait(subject, instance)
             shares = self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key))
             plan = planned(backup, instance, shares)
             if isinstance(plan, Obstacle):
@@ -120,10 +120,8 @@ class BackupRun:
         self._recorder.normal(subject.view, "BackupStarted", f"backs up {_cut(names)}")
         return self._advance(self._again(subject), instance)
 
-    def _wait(self, subject: Subject, obstacle: Obstacle | None) -> Result:
+    def _wait(self, subject: Subject, obstacle: Obstacle) -> Result:
         backup = subject.backup
-        if obstacle is None:  # the instance is there and nothing is in the way
-            return Done()
         now = self._clock.now()
         since, limit_s = backup.status.start_time, RUN_LIMIT_S
         if not since:

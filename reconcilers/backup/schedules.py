@@ -22,7 +22,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup import schedule_status as status
 from reconcilers.backup.caches import BY_SCHEDULE, BackupCaches, instance_of
-from reconcilers.backup.plan import Obstacle, instance_obstacle
+from reconcilers.backup.plan import Obstacle, usable
 from reconcilers.backup.retention import superfluous
 from reconcilers.backup.run import Subject
 from reconcilers.backup.schedule import Schedule, ScheduleError, due
@@ -93,14 +93,13 @@ class Schedules:
         if backup.spec.suspend:
             return Obstacle(BackupPhase.SUSPENDED, "Suspended", "spec.suspend is true")
         try:
-            obstacle = instance_obstacle(backup, instance_of(subject.view, self._caches))
+            found = usable(backup, instance_of(subject.view, self._caches))
         except InvalidObject:
             return None  # each of its backups waits for what hinders, and says so
-        if obstacle is None or obstacle.reason == "ApiNotReachable":
+        if not isinstance(found, Obstacle) or found.reason == "ApiNotReachable":
             return None
-        if obstacle.reason == "InstanceSuspended":
-            return replace(obstacle, phase=BackupPhase.SUSPENDED)
-        return replace(obstacle, phase=BackupPhase.PENDING)
+        suspended = found.reason == "InstanceSuspended"
+        return replace(found, phase=BackupPhase.SUSPENDED if suspended else BackupPhase.PENDING)
 
     def _make(self, subject: Subject, slot: datetime, facts: ScheduleFacts) -> ScheduleFacts:
         """Make the backup of `slot`. Raises an `ApiError`."""

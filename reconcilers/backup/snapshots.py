@@ -118,6 +118,10 @@ def _look(session: ServerSession, artifact: BackupArtifact, words: str) -> Look:
     if artifact.bytes:
         return Look(artifact, Verdict.VERIFIED)
     snapshot = session.snapshot(artifact.path, artifact.snapshot_id)
+    if snapshot is not None and snapshot.interrupted:
+        with suppress(Conflict, NotFound):
+            session.retry_snapshot(artifact.path, artifact.snapshot_id)
+        return Look(artifact, Verdict.PENDING, "the server stopped meanwhile: it makes the snapshot once more")
     settled = snapshot is not None and snapshot.state == SnapshotState.READY and not snapshot.remote_durable
     verdict, words = judge(snapshot, needs_bucket=settled and _has_bucket(session, artifact.path))
     if verdict is Verdict.VERIFIED and snapshot is not None:

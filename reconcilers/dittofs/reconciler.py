@@ -28,6 +28,7 @@ from reconcilers.builders.inputs import BuildFacts
 from reconcilers.builders.services import adapter_parts
 from reconcilers.dittofs.accounts import Accounts
 from reconcilers.dittofs.adapter_settings import AdapterSettings
+from reconcilers.dittofs.admin_login import AdminLogin
 from reconcilers.dittofs.caches import DittoFSCaches
 from reconcilers.dittofs.children import Children, cached_child, cached_pod, child_key
 from reconcilers.dittofs.deep_poll import DeepPoll
@@ -94,11 +95,9 @@ class DittoFSReconciler:
         reader = SecretReader(client=client, secrets=caches.secrets)
         keeper = SecretKeeper(client=client, secrets=caches.secrets, reader=reader)
         self._preparation = Preparation(caches=caches, client=client, keeper=keeper, reader=reader)
+        self._login = AdminLogin(client=client, sessions=sessions, credentials=credentials, keeper=keeper)
         self._server = ServerSettings(
-            client=client,
-            sessions=sessions,
-            credentials=credentials,
-            keeper=keeper,
+            login=self._login,
             remote_stores=RemoteStores(objects=client),
             accounts=Accounts(reader=reader, poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
             adapter_settings=AdapterSettings(poll=DeepPoll(clock=clock, interval_s=deep_poll_interval_s)),
@@ -140,7 +139,7 @@ class DittoFSReconciler:
         if instance.spec.suspend:
             prepared = self._preparation.look(instance, report)
         else:
-            remembered = self._server.remembered_password(instance)
+            remembered = self._login.remembered_password(instance)
             with self._lock:
                 restarted = self._outdated.get(instance.metadata.uid, "")
             prepared = self._preparation.prepare(instance, report, remembered=remembered, restarted=restarted)

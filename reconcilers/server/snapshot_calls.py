@@ -20,6 +20,10 @@ class SnapshotState(StrEnum):
     FAILED = "failed"
 
 
+#: What stands in the error of a snapshot that ended with the server's process: killed, or asked to stop.
+_INTERRUPTED = ("abandoned: server restarted", "context canceled")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A snapshot of one share. `dump_bytes` is 0 in lists, and while there is no copy of the metadata on disk."""
@@ -34,6 +38,11 @@ class Snapshot:
     created_at: str
     #: The policy of the share made it.
     scheduled: bool = False
+
+    @property
+    def interrupted(self) -> bool:
+        """It failed because the server stopped meanwhile: made once more it may well succeed."""
+        return self.state == SnapshotState.FAILED and any(words in self.error for words in _INTERRUPTED)
 
     @classmethod
     def parse(cls, data: object) -> Snapshot:
@@ -79,6 +88,10 @@ class SnapshotCalls:
         if not answer.get("snapshot_id"):
             raise ServerUnreachable("the answer names no snapshot: is it a DittoFS server of a known version?")
         return str(answer["snapshot_id"])
+
+    def retry_snapshot(self, share: str, snapshot_id: str) -> None:
+        """Make a snapshot that failed once more, under its id; Conflict while another of the share is being made."""
+        self._caller.call("POST", _path(share), {"retry_of": snapshot_id})
 
     def delete_snapshot(self, share: str, snapshot_id: str) -> None:
         """Remove a snapshot; Conflict while it is being made or restored, nothing when it is gone."""

@@ -15,6 +15,7 @@ from informers.resource import ObjectKey, Resource
 from reconcilers.api.resources import (
     CHILDREN,
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -130,6 +131,9 @@ def test_a_namespace_is_deleted_with_all_that_is_in_it(client: Client, operator:
     world.instance()
     world.share("export")
     world.until_phase(DITTOFS_SHARE, "export", "Ready")
+    world.backup("nightly", schedule="@daily")
+    world.backup("kept")
+    world.until_phase(DITTOFS_BACKUP, "kept", "Completed")
 
     client.delete(NAMESPACE, ObjectKey("", world.namespace))
 

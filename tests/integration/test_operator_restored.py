@@ -98,6 +98,10 @@ def test_after_its_database_is_lost_everything_comes_back_from_the_custom_resour
         quotas=[{"scope": "user", "id": 2001, "hardSize": "1Gi", "softFiles": 9, "grace": "1h"}],
         trash={"retentionDays": 7, "excludePatterns": ["*.tmp"]},
         snapshotPolicy={"interval": "6h", "ttl": "720h"},
+        owner="alice",
+        smb={"encryptData": True, "accessBasedEnumeration": True},
+        retention={"policy": "ttl", "ttl": "24h"},
+        blockedOperations=["MKNOD"],
     )
     world.share(
         "team",

@@ -183,3 +183,23 @@ def test_a_disabled_share_lets_nobody_in_over_smb(world: World, smb: As) -> None
     world.patch(DITTOFS_SHARE, "alices", spec={"enabled": True})
     world.until_phase(DITTOFS_SHARE, "alices", "Ready")
     smb("alices", "alice").list()
+
+
+def test_the_condition_tells_which_shares_smb_clients_cannot_ask_for(world: World, smb: As, tmp_path: Path) -> None:
+    world.share("capital", path="/Open", defaultPermission="read-write")
+    world.share("inner", path="/no/inner", defaultPermission="read-write")
+    for share in ("capital", "inner"):
+        world.until_phase(DITTOFS_SHARE, share, "Ready")
+        assert world.told(DITTOFS_SHARE, share, "Ready") == ("True", "NotOverSMB")
+        world.until_event(share, "Warning", "NotOverSMB")
+    assert 'DittoFSShare "open"' in world.condition(DITTOFS_SHARE, "capital", "Ready")["message"]
+
+    smb("Open", "alice").write("astray", "x")
+
+    assert "astray" in mount(world, "open", tmp_path).list()
+    over_nfs = mount(world, "capital", tmp_path)
+    over_nfs.write("by-nfs", "x", user=USER_1000)
+    assert over_nfs.list() == {"by-nfs"}
+    with pytest.raises(SmbFailed, match="BAD_NETWORK_NAME"):
+        smb("no/inner", "alice").list()
+    assert world.told(DITTOFS_SHARE, "open", "Ready") == ("True", "Serving")

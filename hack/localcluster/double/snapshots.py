@@ -45,7 +45,7 @@ def create(request: Request) -> Answer:
         raise conflict("snapshot is not in a state that allows this operation")
     row.update(state="creating", error="", updated_at=timestamp())
     request.state.tables["snapshots"][row["id"]] = row
-    request.state.snapshots_ready_at[row["id"]] = time.monotonic() + MAKING_S
+    request.state.snapshots_begun_at[row["id"]] = time.monotonic()
     request.state.save()
     return json_answer({"snapshot_id": row["id"], "share": name}, HTTPStatus.ACCEPTED)
 
@@ -77,7 +77,7 @@ def _of_share(request: Request) -> list[Row]:
     """The snapshots of the share, oldest first, each as it stands by now."""
     rows = [row for row in request.state.tables["snapshots"].values() if row["share"] == _share_name(request)]
     for row in rows:
-        if row["state"] == "creating" and time.monotonic() >= request.state.snapshots_ready_at[row["id"]]:
+        if row["state"] == "creating" and time.monotonic() >= request.state.snapshots_begun_at[row["id"]] + MAKING_S:
             folder = _folder(request, row)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "metadata.dump").write_bytes(_DUMP)

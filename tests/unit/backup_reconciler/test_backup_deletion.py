@@ -114,7 +114,7 @@ def test_without_its_instance_it_goes_and_says_what_stays(world: BackupWorld) ->
 def test_a_snapshot_that_is_still_made_is_waited_for_and_removed(
     world: BackupWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "MAKING_S", 0.2)
+    monkeypatch.setattr(snapshots, "MAKING_S", 1e9)
     world.serve("a")
     key = world.put_backup()
     world.pass_over(key)
@@ -122,7 +122,7 @@ def test_a_snapshot_that_is_still_made_is_waited_for_and_removed(
     world.delete_backup(key)
     world.clock.advance(600)
     assert world.pass_over(key) == RequeueAfter(5.0)
-    world.on_server("/a")
+    monkeypatch.setattr(snapshots, "MAKING_S", 0.0)
 
     world.pass_over(key)
 

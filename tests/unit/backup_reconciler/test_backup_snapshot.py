@@ -168,7 +168,7 @@ def test_a_snapshot_that_was_begun_twice_by_a_slow_request_is_kept_once(world: B
 
 
 def test_another_snapshot_in_the_making_is_waited_for(world: BackupWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "MAKING_S", 0.3)
+    monkeypatch.setattr(snapshots, "MAKING_S", 1e9)
     world.serve("a", "b")
     key = world.put_backup()
     world.pass_over(key)  # the finalizer
@@ -181,6 +181,7 @@ def test_another_snapshot_in_the_making_is_waited_for(world: BackupWorld, monkey
     assert "another snapshot" in status["conditions"][0]["message"]
     assert [bool(artifact.get("snapshotID")) for artifact in status["artifacts"]] == [False, True]
     assert isinstance(result, RequeueAfter)
+    monkeypatch.setattr(snapshots, "MAKING_S", 0.0)
     world.until(key, "Completed")
 
 
@@ -211,6 +212,37 @@ def test_a_snapshot_that_the_server_fails_to_make_fails_the_backup_in_its_words(
     assert "drain timed out" in world.recorder.events[-1].note
     assert world.backup_status(key)["artifacts"][1]["bytes"] > 0, "what can be kept is kept"
     assert world.pass_over(key) == Done()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "abandoned: server restarted while snapshot was still creating",
+        "snapshot create x: drain: upload drain timed out: context canceled",
+    ],
+)
+def test_a_snapshot_that_ended_with_the_server_s_process_is_made_once_more_under_its_id(
+    world: BackupWorld, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    key = world.put_backup()
+    world.serve("a")
+    monkeypatch.setattr(snapshots, "MAKING_S", 1e9)
+    world.until(key, "Running")
+    seen = snapshots._of_share
+
+    def restarted(request: Any) -> Any:
+        monkeypatch.setattr(snapshots, "_of_share", seen)
+        rows = seen(request)
+        rows[0].update(state="failed", error=error)
+        return rows
+
+    monkeypatch.setattr(snapshots, "_of_share", restarted)
+    world.pass_over(key)
+    assert world.phase(key) == "Running"
+    monkeypatch.setattr(snapshots, "MAKING_S", 0.0)
+    world.until(key, "Completed")
+
+    assert world.on_server("/a") == [world.backup_status(key)["artifacts"][0]["snapshotID"]]
 
 
 def test_a_snapshot_that_somebody_removed_meanwhile_fails_the_backup(world: BackupWorld) -> None:

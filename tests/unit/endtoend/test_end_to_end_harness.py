@@ -141,7 +141,7 @@ def test_from_a_cluster_that_stays_the_objects_go_before_the_operator(recorder: 
 
     assert recorder.steps() == [APPLY, ROLLOUT, TELL, f"{KUBECTL} delete", f"{KUBECTL} delete"]
     assert recorder.commands[-2:] == [
-        f"{KUBECTL} delete dittofsshares,dittofs --all --all-namespaces",
+        f"{KUBECTL} delete dittofsbackups,dittofsshares,dittofs --all --all-namespaces",
         f"{KUBECTL} delete --kustomize=/tmp/kustomization --ignore-not-found",
     ]
 
