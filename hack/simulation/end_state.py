@@ -30,6 +30,10 @@ _VARIABLE = frozenset(
         # Without shares it is there only if there ever were some; what it is for is in the ConfigMap.
         names.SHARES_HASH_ANNOTATION,
         "configHash",
+        # What waits to be removed depends on when pods started.
+        names.PURGE_ANNOTATION,
+        names.PURGE_KEY,
+        "initContainerStatuses",
         "shareID",
         "collisionCount",
         "id",
@@ -45,6 +49,7 @@ _OPTIONAL = frozenset(("quota_bytes",))
 _PATTERNS = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?"), "<time>"),
+    (re.compile(r"~\d+"), ""),  # so does where a share is that was made anew
     (re.compile(r"\b10\.\d+\.\d+\.\d+\b"), "<address>"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from random import Random
 from hack.localcluster.controllers.surroundings import is_ready
 from hack.localcluster.double.configuration import StartFailed
 from hack.localcluster.double.process import Double
+from hack.localcluster.double.purge import purge
 from hack.localcluster.kubelet.environment import ReferenceMissing, environment
 from hack.simulation.network import Connection, Server
 from hack.simulation.scheduler import Scheduler
@@ -77,6 +79,8 @@ class Kubelet:
         self._break_connections = break_connections
         self._containers: dict[str, _Container] = {}
         self._addresses = 0
+        #: By uid of the pod, the last words of its container `purge`.
+        self._purged: dict[str, str] = {}
 
     def servers(self) -> dict[str, Double]:
         """The running servers by instance."""
@@ -146,7 +150,10 @@ class Kubelet:
             mounts = sorted(
                 ((mount["mountPath"], folders[mount["name"]]) for mount in spec.get("volumeMounts") or ()), reverse=True
             )
-            double = Double(spec["args"], variables, resolve=_resolver(mounts, self._directory / "root"))
+            resolve = _resolver(mounts, self._directory / "root")
+            listed = self._purge(pod, folders)
+            double = Double(spec["args"], variables, resolve=resolve)
+            _check_purge(listed, double)
         except (ReferenceMissing, StartFailed) as error:
             self._trace("kubelet", f"{container.instance}: {error}")
             self._start_later(uid, container, _START_AGAIN_S)
@@ -154,6 +161,22 @@ class Kubelet:
         container.server = DoubleEndpoint(container.instance, double)
         self._trace("kubelet", f"{container.instance} serves")
         self._report(uid, ready=True)
+
+    def _purge(self, pod: View, folders: Mapping[str, Path]) -> str:
+        """What the container `purge` does, once for a pod; gives the list that it had."""
+        container = next(iter(pod["spec"].get("initContainers") or ()), None)
+        if container is None or pod["metadata"]["uid"] in self._purged:
+            return ""
+        mounts = sorted(
+            ((mount["mountPath"], folders[mount["name"]]) for mount in container["volumeMounts"]), reverse=True
+        )
+        resolve = _resolver(mounts, self._directory / "root")
+        listed = resolve(container["args"][0])
+        text = listed.read_text() if listed.is_file() else ""
+        self._purged[pod["metadata"]["uid"]] = purge(container["args"], resolve)
+        if text:
+            self._trace("kubelet", f"purged {text.strip()}")
+        return text
 
     def _folders(self, pod: View) -> dict[str, Path]:
         folders = {}
@@ -174,6 +197,9 @@ class Kubelet:
                     raise ReferenceMissing(f"the ConfigMap of volume {volume['name']} is not there")
                 for name, text in (found.get("data") or {}).items():
                     (folder / name).write_text(text)
+                for file in folder.iterdir():
+                    if file.name not in (found.get("data") or {}):
+                        file.unlink()
             folders[volume["name"]] = folder
         return folders
 
@@ -186,8 +212,20 @@ class Kubelet:
         self._addresses += 1
         now = SystemClock().now().strftime("%Y-%m-%dT%H:%M:%SZ")
         state = {"running": {"startedAt": now}} if ready else {"waiting": {"reason": "CrashLoopBackOff"}}
+        said = {"exitCode": 0, "reason": "Completed", "message": self._purged.get(uid, "")}
         status = {
             "phase": "Running",
+            "initContainerStatuses": [
+                {
+                    "name": entry["name"],
+                    "image": entry["image"],
+                    "imageID": "",
+                    "ready": True,
+                    "restartCount": 0,
+                    "state": {"terminated": said},
+                }
+                for entry in pod["spec"].get("initContainers") or ()
+            ],
             "podIP": f"10.244.0.{self._addresses % 250 + 1}",
             "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": now}],
             "containerStatuses": [
@@ -222,6 +260,16 @@ class Kubelet:
             if selector.items() <= labels.items() and is_ready(pod) and container is not None:
                 return container.server
         return None
+
+
+def _check_purge(listed: str, double: Double) -> None:
+    """Nothing was removed that a share of the server, which now starts, has its metadata in."""
+    removed = {path for line in listed.splitlines() for path in line.split()[1:]}
+    stores = {row["id"]: json.loads(row["config"] or "{}") for row in double.rows("metadata").values()}
+    for share in double.rows("shares").values():
+        place = stores.get(share["metadata_store_id"], {}).get("path", "")
+        if place in removed:
+            raise RuntimeError(f"the files at {place} were removed although the share {share['name']} is there")
 
 
 class _Lookup:

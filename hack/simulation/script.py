@@ -59,6 +59,7 @@ class Script:
         cluster: Cluster,
         trace: Callable[[str, str], None],
     ) -> None:
+        self._number = number
         self._random = Random(f"{number}/script")
         self._scheduler = scheduler
         self._client = client
@@ -131,6 +132,32 @@ class Script:
                 spec["suspend"] = False
                 resumed = {"spec": {"suspend": False}}
                 self._do(f"resume share {name}", partial(self._patch, DITTOFS_SHARE, name, resumed))
+        self._make_anew()
+
+    def _make_anew(self) -> None:
+        """Delete a share for good and make it again, with a new pod before, between or after."""
+        goes = (name for name, spec in self._shares.items() if spec.get("deletionPolicy") == "Delete")
+        name = next((name for name in goes if self._shares[name]["instanceRef"]["name"] in self._instances), None)
+        if name is None:
+            return
+        spec = self._shares[name]
+        pod = names.pod(spec["instanceRef"]["name"])
+
+        def start_anew() -> bool:
+            with contextlib.suppress(NotFound):
+                self._client.delete(POD, ObjectKey(NAMESPACE, pod))
+            return True
+
+        def delete() -> None:
+            self._delete(DITTOFS_SHARE, name)
+
+        def create() -> None:
+            self._do(f"create share {name} again", partial(self._create, DITTOFS_SHARE, name, dict(spec)))
+
+        steps = [delete, create]
+        steps.insert(self._number % 3, lambda: self._do(f"delete Pod {pod}", start_anew))
+        for step in steps:
+            step()
 
     def _do(self, words: str, action: Action) -> None:
         self._steps.append((self._random.uniform(*_GAP_S), words, action))
@@ -153,6 +180,8 @@ class Script:
     def _create_share(self, name: str) -> None:
         instance = self._random.choice(_INSTANCES) if self._random.random() < 0.3 else "alpha"
         spec: dict[str, Any] = {"instanceRef": {"name": instance}}
+        if Random(f"{self._number}/{name}/policy").random() < 0.5:
+            spec["deletionPolicy"] = "Delete"
         self._shares[name] = spec
         self._do(f"create share {name} of {instance}", partial(self._create, DITTOFS_SHARE, name, dict(spec)))
 

@@ -142,7 +142,7 @@ class Reporter:
             database=as_the_server_found_it(database, pod),
             declared_shares=len(subject.declared),
             missing_shares=unloaded_shares(subject.shares),
-            badger=instance.spec.metadata.type is MetadataType.BADGER,
+            badger_cache_mb=_badger_cache_mb(instance),
             bucket_problem=report.bucket_problem,
             bucket=self._bucket(subject, report),
             shares_file_truncated=is_truncated(self._shares_file(instance, report)),
@@ -179,3 +179,9 @@ class Reporter:
         for announcement in announcements:
             tell = self._recorder.warning if announcement.warning else self._recorder.normal
             tell(view, announcement.reason, announcement.note)
+
+
+def _badger_cache_mb(instance: DittoFS) -> int:
+    metadata = instance.spec.metadata
+    is_badger = metadata.type is MetadataType.BADGER
+    return metadata.badger.block_cache_mb + metadata.badger.index_cache_mb if is_badger else 0

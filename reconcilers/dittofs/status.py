@@ -18,7 +18,8 @@ from reconcilers.dittofs.facts import (
     StatefulSetFacts,
 )
 
-#: Badger opens with caches and write buffers of its own for each share; beyond this many, sqlite carries them better.
+#: Each badger store has caches of its own. Unused they cost next to nothing (docs/memory.md), but beyond this many
+#: shares they may fill more memory than a pod is likely to have.
 MAX_BADGER_SHARES = 16
 
 #: The server ends with this when a share directory still has the block layout of an old release: no restart helps.
@@ -67,7 +68,8 @@ class Observed:
     declared_shares: int = 0
     #: The paths of the declared shares that the server does not serve although they were made on it.
     missing_shares: tuple[str, ...] = ()
-    badger: bool = False
+    #: What the caches of one badger store may take, in MiB; 0: the metadata is in no badger store.
+    badger_cache_mb: int = 0
     shares_file_truncated: bool = False
     #: Why the server does not take the bucket as specified.
     bucket_problem: str = ""
@@ -324,9 +326,11 @@ def _missing(paths: tuple[str, ...]) -> str:
 
 
 def _badger_advice(observed: Observed) -> str:
-    if not observed.badger or observed.declared_shares <= MAX_BADGER_SHARES:
+    shares = observed.declared_shares
+    if not observed.badger_cache_mb or shares <= MAX_BADGER_SHARES:
         return ""
+    caches_mb = shares * observed.badger_cache_mb
     return (
-        f"{observed.declared_shares} shares with a badger store each need much memory; "
-        f"more than {MAX_BADGER_SHARES} belong on a DittoFS with metadata.type sqlite"
+        f"the caches of {shares} shares with a badger store each may take {caches_mb} MiB: more than "
+        f"{MAX_BADGER_SHARES} shares belong on a DittoFS with metadata.type sqlite"
     )

@@ -428,6 +428,7 @@ BAD_SHARES: tuple[tuple[Spec, str], ...] = (
         (_snapshots(namePrefix=prefix), "spec.snapshotPolicy.namePrefix")
         for prefix in ("", "a b", "a/b", "../x", "a" * 65)
     ),
+    ({"deletionPolicy": "Keep"}, "spec.deletionPolicy: Unsupported value"),
     ({"defaultPermission": "write"}, "spec.defaultPermission: Unsupported value"),
     ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
     ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+import orjson
+
 from hack.localcluster.double.answers import not_found, timestamp
 from hack.localcluster.double.configuration import (
     MAX_PASSWORD_BYTES,
@@ -74,7 +76,7 @@ class State:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             if self._file.exists():
-                self.tables.update(json.loads(self._file.read_text()))
+                self.tables.update(orjson.loads(self._file.read_bytes()))
         except OSError as error:
             raise StartFailed(f"Error: failed to open the control plane database: {error.strerror}") from error
         self._ensure_admin(configuration.initial_password)
@@ -98,7 +100,7 @@ class State:
     def save(self) -> None:
         """Write all rows, in one step."""
         partial = self._file.with_suffix(".partial")
-        partial.write_text(json.dumps(self.tables))
+        partial.write_bytes(orjson.dumps(self.tables))
         partial.replace(self._file)
 
     def close(self) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -25,6 +23,7 @@ from dittofs_operator.archive.nt_hash import md4, nt_hash
 from dittofs_operator.archive.restore import Claims, Restore, restore
 from reconcilers.remote_store import S3Keys
 from tests.support.archived import DESCRIPTION, FRAME, ID, KEY, Server, archive, empty_server, reader, server_with_files
+from tests.support.killed import killed_at
 
 UID, PASSWORD = "5e7a", "of this cluster"
 EDIT = Edit(PASSWORD, S3Keys("AKNEW", "new-secret"))
@@ -156,36 +155,6 @@ def test_without_the_key_nothing_is_touched(server: Server, tmp_path: Path) -> N
     empty = empty_server(tmp_path / "empty")
     archive(server, FolderTarget(tmp_path, ID), tmp_path / "scratch", key=KEY)
     assert refused(empty, tmp_path, tmp_path) is Reason.KEY_MISSING
-
-
-#: Audit events of Python that change files.
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.truncate", "sqlite3.connect")
-
-
-def killed_at(change: int, run: Callable[[], None]) -> bool:
-    """Whether a process that does `run` came to its change number `change`, where it is killed like by SIGKILL."""
-    child = os.fork()
-    if not child:
-        seen = 0
-
-        def count(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            if event in CHANGES or writes:
-                seen += 1
-                if seen == change:
-                    os._exit(9)
-
-        sys.addaudithook(count)
-        try:
-            run()
-        except BaseException:  # noqa: BLE001 - nothing may come back into this process's tests
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in (0, 9)
-    return code == 9
 
 
 def test_killed_before_any_change_of_a_file_the_next_run_does_it_all(

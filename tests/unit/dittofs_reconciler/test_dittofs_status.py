@@ -41,7 +41,7 @@ DATABASE_AWAITED = DatabaseFacts(ready=False, reason="ClusterNotFound", message=
 NO_DATABASE = replace(RUNNING, server=ServerFacts(ServerState.REFUSED, "500", health="degraded"))
 SICK_ADAPTER = replace(RUNNING, server=replace(SERVER, adapters=MappingProxyType({"nfs": "unknown"})))
 UNLOADED = replace(RUNNING, missing_shares=tuple(f"/s{n}" for n in range(7)))
-MANY_SHARES = replace(RUNNING, badger=True, declared_shares=MAX_BADGER_SHARES + 1)
+MANY_SHARES = replace(RUNNING, badger_cache_mb=96, declared_shares=MAX_BADGER_SHARES + 1)
 CONFLICT = replace(RUNNING, conflicts=("Service demo-nfs",))
 FAILURE = replace(RUNNING, failures=("Service demo-nfs: Invalid: no",))
 LEFTOVERS = replace(CREATED, stateful_set=None, leftovers=("StatefulSet demo",))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from informers.clock import SystemClock
-from reconcilers.server.errors import Conflict, LoginRefused, NotFound, ServerRefused
+from reconcilers.server.errors import Conflict, LoginRefused, NotFound, PasswordChangeRequired, ServerRefused
 from reconcilers.server.http import HttpTransport
 from reconcilers.server.session import Credentials, ServerSession
 from tests.support.dittofs_server import PASSWORD, LiveServer
@@ -25,10 +25,10 @@ def session(server: LiveServer) -> Iterator[ServerSession]:
     session.close()
 
 
-def _session(server: LiveServer, password: str) -> ServerSession:
+def _session(server: LiveServer, password: str, *, user: str = "admin") -> ServerSession:
     return ServerSession(
         HttpTransport(server.url, host="demo-api.default.svc", clock=SystemClock()),
-        Credentials("admin", password),
+        Credentials(user, password),
         clock=SystemClock(),
     )
 
@@ -110,3 +110,22 @@ def test_the_password_is_changed_by_who_knows_it(session: ServerSession, server:
     renewed = _session(server, "battery-staple")
     renewed.login()
     renewed.change_password("battery-staple", PASSWORD)
+
+
+def test_an_administrator_whose_password_another_one_set_may_do_nothing_before_setting_it_again(
+    session: ServerSession, server: LiveServer
+) -> None:
+    session.create_user("second", password=PASSWORD, fields={"role": "admin"})
+    second = _session(server, PASSWORD, user="second")
+    second.login()
+    with pytest.raises(PasswordChangeRequired):
+        second.shares()
+
+    second.change_password(PASSWORD, PASSWORD)
+
+    with pytest.raises(PasswordChangeRequired):
+        second.shares()  # its token says so until it ends
+    renewed = _session(server, PASSWORD, user="second")
+    renewed.shares()
+    for opened in (second, renewed):
+        opened.close()
