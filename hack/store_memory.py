@@ -16,6 +16,7 @@ import typer
 import yaml
 
 from hack.localcluster.binary import find_dfs
+from hack.nfs_files import make_files
 from informers.clock import SystemClock
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS
@@ -29,7 +30,8 @@ _PASSWORD = "memory-measured"
 _SETTLED_S = 60.0
 _START_S = 60.0
 _STOP_S = 60.0
-_ROW = "| {} | {} | {} | {} | {} |"
+_HEAD = ("store", "shares", "created, MiB", "at rest, MiB", "with files, MiB", "open files", "started anew, MiB")
+_ROW = "| {} | {} | {} | {} | {} | {} | {} |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,32 @@ class Running:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
+    def open_files(self) -> float:
+        """How many files and sockets it has open now."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
 
 def run(
-    port: Annotated[int, typer.Option(help="Where the server listens on 127.0.0.1.")] = 18080,
+    port: Annotated[int, typer.Option(help="Where the server listens on 127.0.0.1, NFS on the next.")] = 18080,
     settled: Annotated[float, typer.Option(help="Seconds between the last creation and the second look.")] = _SETTLED_S,
+    files: Annotated[int, typer.Option(help="Files to make in each share over NFS; needs libnfs unless 0.")] = 0,
 ) -> None:
-    """Print a table: the memory after the shares were created, at rest, and at rest after another start."""
+    """Print a table: the memory after the shares were created, at rest, with files, and at rest after another start."""
     binary = find_dfs()
     if binary is None:
         raise typer.BadParameter("there is no dfs binary: run `make dfs`")
-    print(_ROW.format("store", "shares", "created, MiB", "at rest, MiB", "started anew, at rest, MiB"))
-    print(_ROW.format(*["---"] * 5))
+    print(_ROW.format(*_HEAD))
+    print(_ROW.format(*["---"] * len(_HEAD)))
     for kind, counts in _COUNTS.items():
         for count in counts:
             with tempfile.TemporaryDirectory() as folder:
-                figures = _measured(binary, Path(folder), kind, count, port=port, settled_s=settled)
+                figures = _measured(binary, Path(folder), kind, count, port=port, settled_s=settled, files=files)
             print(_ROW.format(kind, count, *(f"{figure:.0f}" for figure in figures)), flush=True)
 
 
 def _measured(
-    binary: Path, folder: Path, kind: str, count: int, *, port: int, settled_s: float
-) -> tuple[float, float, float]:
+    binary: Path, folder: Path, kind: str, count: int, *, port: int, settled_s: float, files: int
+) -> tuple[float, ...]:
     first = _started(binary, folder, kind, port)
     try:
         for number in range(count):
@@ -72,12 +79,17 @@ def _measured(
         created = first.memory_mib()
         time.sleep(settled_s)
         at_rest = first.memory_mib()
+        if files:
+            first.session.put_adapter("nfs", enabled=True, port=port + 1)
+            for number in range(count):
+                make_files(port + 1, f"/s{number}", files)
+        filled, opened = first.memory_mib(), first.open_files()
     finally:
         _stop(first)
     again = _started(binary, folder, kind, port)
     try:
         time.sleep(settled_s)
-        return created, at_rest, again.memory_mib()
+        return created, at_rest, filled, opened, again.memory_mib()
     finally:
         _stop(again)
 
@@ -122,7 +134,9 @@ def _create(session: ServerSession, folder: Path, kind: str, name: str) -> None:
     place = folder / "metadata" / (name if kind == "badger" else f"{name}.db")
     session.create_metadata_store(name, store_type=kind, config={"path": str(place)})
     session.create_local_store("payload", store_type="fs", config={"path": str(folder / "payload")})
-    session.create_share(f"/{name}", metadata_store=name, local_store="payload", fields={})
+    fields = {"default_permission": "read-write"}
+    session.create_share(f"/{name}", metadata_store=name, local_store="payload", fields=fields)
+    session.patch_share_nfs_config(f"/{name}", {"squash": "none"})
 
 
 def _stop(running: Running) -> None:
