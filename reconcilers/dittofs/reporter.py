@@ -168,7 +168,7 @@ class Reporter:
         claim = cached_child(self._caches, report, PERSISTENT_VOLUME_CLAIM, key)
         values = bucket(subject.view)
         others = (other for value in values for other in self._caches.dittofs.by_index(BY_BUCKET, value))
-        return bucket_facts(instance, claim, others)
+        return bucket_facts(instance, claim, others, subject.declared)
 
     def _shares_file(self, instance: DittoFS, report: Report) -> str:
         key = child_key(instance, names.config_map(instance.metadata.name))

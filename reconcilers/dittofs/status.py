@@ -280,7 +280,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
         ("SharesNotLoaded", _missing(observed.missing_shares)),
         ("TooManyBadgerStores", _badger_advice(observed)),
-        ("CacheOvercommitted", bucket.overcommitment(observed.declared_shares)),
+        ("CacheOvercommitted", bucket.overcommitment),
         ("SharesFileTruncated", SHARES_FILE_REMEDY if observed.shares_file_truncated else ""),
     )
 

@@ -15,7 +15,8 @@ from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.create import Archived, create
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.folder import FolderTarget
-from dittofs_operator.archive.manifest import MANIFEST, load
+from dittofs_operator.archive.manifest import load
+from dittofs_operator.archive.names import MANIFEST
 from dittofs_operator.archive.verify import verify
 from tests.support.archived import FRAME, ID, KEY, Server, order, reader, server_with_files
 from tests.support.killed import killed_at
