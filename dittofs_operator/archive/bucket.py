@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST, PARTS
+from dittofs_operator.archive.names import MANIFEST, PARTS
 from reconcilers.remote_store import S3Keys
 
 if TYPE_CHECKING:

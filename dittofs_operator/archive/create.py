@@ -13,7 +13,6 @@ from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.frames import FRAME_BYTES, FrameCodec
 from dittofs_operator.archive.key import SALT_BYTES, ArchiveKeys
 from dittofs_operator.archive.manifest import (
-    MANIFEST,
     ControlPlane,
     Coverage,
     Covered,
@@ -24,6 +23,7 @@ from dittofs_operator.archive.manifest import (
     ResourceName,
     dump,
 )
+from dittofs_operator.archive.names import MANIFEST
 from dittofs_operator.archive.reader import ArchiveReader
 from dittofs_operator.archive.sources import Sources, TarStream, read_objects, resource_names
 from dittofs_operator.archive.target import Target

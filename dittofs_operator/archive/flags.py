@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from dittofs_operator.archive.names import ARCHIVE_ID
+
 BACKUP, VERIFY, RESTORE, REMOVE = COMMANDS = ("backup", "verify", "restore", "remove")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CODES = (
     "Ends with 0 when all is done; else with 10 when the source, 11 when the target, 12 when the way to it, 13 when "
@@ -81,7 +82,7 @@ def _add_hash(parser: argparse.ArgumentParser) -> None:
 
 
 def _id(text: str) -> str:
-    if not _ID.fullmatch(text):
+    if not ARCHIVE_ID.fullmatch(text):
         raise argparse.ArgumentTypeError("must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
     return text
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST, PARTS
+from dittofs_operator.archive.names import MANIFEST, PARTS
 
 _ON_ERRNO: Mapping[int, tuple[Reason, str]] = {
     errno.ENOSPC: (Reason.TARGET_FULL, "grow the claim, or delete archives on it"),

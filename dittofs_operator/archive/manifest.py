@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -19,10 +18,9 @@ from pydantic.alias_generators import to_camel
 from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.key import ArchiveKeys
+from dittofs_operator.archive.names import ARCHIVE_ID, MANIFEST, PARTS
 
 FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
-PARTS = "parts"
 _CHECKSUM = "sha256"
 _AUTHENTICATION = "authentication"
 
@@ -30,8 +28,6 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 #: What authenticates a manifest; nothing where the archive is not encrypted.
 _PROOF = TypeAdapter(Annotated[str, Field(pattern="^([0-9a-f]{64})?$")])
-#: Names the archive in folders and buckets, hence no more than what both take.
-ARCHIVE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class _Model(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST
+from dittofs_operator.archive.names import MANIFEST
 
 #: No manifest is longer: it would be of an archive of a hundred TiB.
 MAX_MANIFEST_BYTES = 2 << 30

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 
 from dittofs_operator.archive.frames import FRAME_BYTES, FrameCodec, StoredFrame
-from dittofs_operator.archive.manifest import PARTS, Part
+from dittofs_operator.archive.manifest import Part
+from dittofs_operator.archive.names import PARTS
 from dittofs_operator.archive.pipeline import ahead
 from dittofs_operator.archive.target import Target
 

@@ -1,6 +1,6 @@
 """The way of one backup from its turn to its end; every step may be the last one before a restart.
 
-What has an end: waiting to begin, from when it is its turn on, and the run itself.
+What has an end: waiting for what it needs, and the run itself; in the queue it waits for others that have an end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
 from reconcilers.share.caches import BY_INSTANCE as SHARES_BY_INSTANCE
 
-#: How long a backup whose turn it is may wait for what it needs.
+#: How long a backup may wait for what it needs before it begins.
 START_LIMIT_S = 3600.0
 #: How long a run may take, from its beginning.
 RUN_LIMIT_S = 7200.0
@@ -99,18 +99,17 @@ class BackupRun:
         if backup.spec.suspend:
             self._write(subject, status.suspended(backup))
             return Done()
+        if isinstance(instance, Obstacle):
+            return self._wait(subject, instance)
+        plan = planned(backup, instance, self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        if isinstance(plan, Obstacle):
+            return self._wait(subject, plan)
         with self._turn:
             rivals = self._caches.backups.by_index(BY_INSTANCE, str(instance_key(subject.view)))
             ahead = turn.ahead_of(self._known(subject.view), [self._known(rival) for rival in rivals])
             if ahead is not None:
                 self._write(subject, status.queued(backup, ahead))
                 return RequeueAfter(QUEUE_LOOK_S)
-            if isinstance(instance, Obstacle):
-                return self._wait(subject, instance)
-            shares = self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key))
-            plan = planned(backup, instance, shares)
-            if isinstance(plan, Obstacle):
-                return self._wait(subject, plan)
             if not self._finalizer.is_on(subject.view):
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")

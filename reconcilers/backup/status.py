@@ -93,7 +93,7 @@ def is_durable(artifacts: Iterable[BackupArtifact]) -> bool:
 
 
 def size_of(artifacts: Iterable[BackupArtifact]) -> str:
-    """What the verified ones among `artifacts` take, as a quantity of two to four digits; empty when there is none."""
+    """What the verified ones among `artifacts` take, as a quantity of up to five digits; empty when there is none."""
     known = [artifact.bytes for artifact in artifacts if artifact.bytes is not None]
     if not known:
         return ""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from informers.resource import View
-from reconcilers.api.backup import FINISHED
+from reconcilers.api.backup import FINISHED, BackupCondition
+
+#: What keeps a backup from beginning that is no other backup: it has not come to the queue yet.
+_ELSEWHERE = frozenset({"ShareNotFound", "NoShares", "InvalidSpec"})
 
 
 def ahead_of(backup: View, others: Iterable[View]) -> str | None:
@@ -25,7 +28,10 @@ def _wants_a_turn(backup: View) -> bool:
         return False
     if spec.get("schedule"):
         return False
-    return bool(status.get("startTime")) or not spec.get("suspend")
+    if status.get("startTime"):
+        return True
+    reasons = {entry["reason"] for entry in status.get("conditions") or () if entry["type"] == BackupCondition.READY}
+    return not spec.get("suspend") and not reasons & _ELSEWHERE
 
 
 def _rank(backup: View) -> tuple[bool, str, str]:

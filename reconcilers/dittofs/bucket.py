@@ -11,6 +11,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
 from reconcilers.dittofs.observe import is_marked_lost
 from reconcilers.remote_store import object_prefix
+from reconcilers.share.declared import DeclaredShare
 
 #: The part of the cache's volume that the caches of all shares together may fill (decisions.md A6).
 MAX_COMMITMENT = 0.9
@@ -24,7 +25,8 @@ class BucketFacts:
     claim: str = ""
     metadata_claim: str = ""
     is_cache_lost: bool = False
-    cache_bytes: int = 0
+    #: What the caches of all shares may take together.
+    wanted_bytes: int = 0
     volume_bytes: int = 0
     #: Other instances whose objects overlap with those of this one.
     sharers: tuple[str, ...] = ()
@@ -53,21 +55,24 @@ class BucketFacts:
             "the objects of the other as garbage; set spec.replicas of all but one to 0 at once, then delete those"
         )
 
-    def overcommitment(self, shares: int) -> str:
-        """What to do about more cache than its volume holds, with so many `shares`; empty when it holds it."""
-        if not self.claim or shares * self.cache_bytes <= MAX_COMMITMENT * self.volume_bytes:
+    @property
+    def overcommitment(self) -> str:
+        """What to do about more cache than its volume holds; empty when it holds it."""
+        if not self.claim or self.wanted_bytes <= MAX_COMMITMENT * self.volume_bytes:
             return ""
         return (
-            f"{shares} shares may fill {shares * self.cache_bytes} bytes of cache, and {self.claim} has "
-            f"{self.volume_bytes}, of which they should have {MAX_COMMITMENT:.0%}: grow spec.cache.storage.size or "
-            "lower spec.cache.size, which is what each share may have"
+            f"the shares may fill {self.wanted_bytes} bytes of cache together, and {self.claim} has "
+            f"{self.volume_bytes}, of which they should have {MAX_COMMITMENT:.0%}: grow spec.cache.storage.size, or "
+            "lower spec.cache.size, which is what each share may have, or spec.cache.localSize of single shares"
         )
 
 
 NO_BUCKET = BucketFacts()
 
 
-def bucket_facts(instance: DittoFS, claim: View | None, others: Iterable[View]) -> BucketFacts | None:
+def bucket_facts(
+    instance: DittoFS, claim: View | None, others: Iterable[View], shares: Iterable[DeclaredShare]
+) -> BucketFacts | None:
     """What `claim`, that of the cache, and the `others` with the same bucket mean for `instance`; None without one."""
     if instance.spec.payload.s3 is None:
         return None
@@ -77,7 +82,7 @@ def bucket_facts(instance: DittoFS, claim: View | None, others: Iterable[View]) 
         claim=names.cache_claim(name),
         metadata_claim=names.metadata_claim(name),
         is_cache_lost=claim is not None and is_marked_lost(claim),
-        cache_bytes=parse_bytes(instance.cache.size),
+        wanted_bytes=sum(share.cache_bytes(parse_bytes(instance.cache.size)) for share in shares),
         volume_bytes=parse_bytes(str(requested or instance.cache.storage.size)),
         sharers=tuple(sorted(str(ObjectKey.of(other)) for other in others if _overlaps(instance, other))),
     )

@@ -27,9 +27,10 @@ from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.last_words import as_the_server_found_it
 from reconcilers.dittofs.observe import running_version, unloaded_shares
+from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
-from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.dittofs.status import Assessment, api_reachable, assess
 from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter
@@ -168,7 +169,7 @@ class Reporter:
         claim = cached_child(self._caches, report, PERSISTENT_VOLUME_CLAIM, key)
         values = bucket(subject.view)
         others = (other for value in values for other in self._caches.dittofs.by_index(BY_BUCKET, value))
-        return bucket_facts(instance, claim, others)
+        return bucket_facts(instance, claim, others, subject.declared)
 
     def _shares_file(self, instance: DittoFS, report: Report) -> str:
         key = child_key(instance, names.config_map(instance.metadata.name))

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from informers.resource import View
+from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShareSpec, InstanceReference
 
 #: Hexadecimal digits of the hash: enough to tell two lists apart, short enough to read in `kubectl describe`.
@@ -39,6 +40,14 @@ class DeclaredShare:
     name: str
     #: The rest of the specification without what is as by default, as JSON; equal for what means the same.
     settings: str = "{}"
+
+    def cache_bytes(self, default: int) -> int:
+        """The most that the share's cache may take; `default`, what its instance gives to each, when it says none."""
+        cache = json.loads(self.settings).get("cache", {}) if '"cache"' in self.settings else {}
+        try:
+            return parse_bytes(str(cache.get("localSize") or "")) if isinstance(cache, dict) else default
+        except ValueError:
+            return default
 
     def as_document(self) -> dict[str, Any]:
         """The entry of `shares.yaml`, in the words of the custom resource; what is as by default is left out."""

@@ -15,7 +15,7 @@ import pytest
 from dittofs_operator.archive.bucket import BucketPlace, BucketTarget
 from dittofs_operator.archive.create import create
 from dittofs_operator.archive.errors import ArchiveError, Reason
-from dittofs_operator.archive.manifest import MANIFEST
+from dittofs_operator.archive.names import MANIFEST
 from dittofs_operator.archive.reader import ArchiveReader
 from dittofs_operator.archive.verify import verify
 from reconcilers.remote_store import S3Keys

@@ -12,7 +12,7 @@ from dittofs_operator.program import Program
 from informers.client import Client
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE
-from tests.support.acceptance import PATIENCE_S, USER, World, world_of_its_own
+from tests.support.acceptance import PATIENCE_S, USER, Metrics, World, world_of_its_own
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -74,7 +74,7 @@ def test_a_backup_of_what_is_not_there_says_so_and_begins_when_it_comes(world: W
     world.until_phase(DITTOFS_BACKUP, "early", "Completed")
 
 
-def test_a_slot_that_was_missed_is_made_up_for_once_and_shows_on_its_schedule(world: World) -> None:
+def test_a_slot_that_was_missed_is_made_up_for_once_and_shows_on_its_schedule(world: World, operator: Program) -> None:
     world.backup("nightly", schedule="0 3 * * *", shares=["a"])
     world.until_phase(DITTOFS_BACKUP, "nightly", "Scheduled")
     yesterday = datetime.fromisoformat(world.status(DITTOFS_BACKUP, "nightly")["nextScheduleTime"]) - timedelta(days=1)
@@ -93,6 +93,15 @@ def test_a_slot_that_was_missed_is_made_up_for_once_and_shows_on_its_schedule(wo
     assert found["lastBackupRef"] == {"name": name}
     assert found["lastSuccessfulTime"] == world.status(DITTOFS_BACKUP, name)["completionTime"]
     assert datetime.fromisoformat(found["nextScheduleTime"]) == yesterday + timedelta(days=1)
+    labels = {"namespace": world.namespace, "dittofs": "demo", "backup": "nightly"}
+    shown = _metrics(operator).total("dittofs_operator_backup_last_success_timestamp_seconds", **labels)
+    assert shown == datetime.fromisoformat(found["lastSuccessfulTime"]).timestamp()
     world.delete(DITTOFS_BACKUP, "nightly")
     world.until_gone(DITTOFS_BACKUP, "nightly")
     assert world.phase(DITTOFS_BACKUP, name) == "Completed"
+
+
+def _metrics(operator: Program) -> Metrics:
+    server = operator.manager.metrics_server
+    assert server is not None
+    return Metrics.read(f"{server.host}:{server.port}")

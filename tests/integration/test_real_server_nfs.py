@@ -381,6 +381,16 @@ def test_the_server_takes_snapshots_by_the_policy_and_keeps_them_without_it(worl
     assert [snapshot["id"] for snapshot in server.call("GET", "/shares/pictured/snapshots")] == [taken]
 
 
+def test_blocked_operations_of_a_share_are_kept_and_refused_to_nobody(world: World, scratch: Path) -> None:
+    """Which the condition says, and what this test is there to hear of when a version of the server does more."""
+    world.share("unblocked", defaultPermission="read-write", blockedOperations=["CREATE", "WRITE"])
+    world.until_phase(DITTOFS_SHARE, "unblocked", "Ready")
+
+    assert world.server().share("/unblocked")["blocked_operations"] == ["CREATE", "WRITE"]
+    assert world.told(DITTOFS_SHARE, "unblocked", "Synced") == ("True", "FieldsWithoutEffect")
+    mount(world, "unblocked", scratch).write("written", "x")
+
+
 def test_a_client_without_proof_is_refused_from_the_next_start_on(world: World, scratch: Path) -> None:
     world.share("proving", defaultPermission="read-write")
     world.until_phase(DITTOFS_SHARE, "proving", "Ready")

@@ -208,8 +208,12 @@ def test_the_operator_itself_loads_neither_s3_nor_ciphers() -> None:
     files = (root / "dittofs_operator").glob("*.py")
     imported = {name for path in files for name in imports_at_load(path) if name.startswith("dittofs_operator.archive")}
     assert imported == {"dittofs_operator.archive.flags"}
-    flags = imports_at_load(root / "dittofs_operator" / "archive" / "flags.py")
-    assert {name.partition(".")[0] for name in flags} <= sys.stdlib_module_names
+    loaded = {
+        name for file in ("flags", "names") for name in imports_at_load(root / f"dittofs_operator/archive/{file}.py")
+    }
+    assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == {
+        "dittofs_operator.archive.names.ARCHIVE_ID"
+    }
 
 
 def imports_at_load(file: Path) -> set[str]:

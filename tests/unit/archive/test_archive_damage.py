@@ -15,9 +15,11 @@ from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.create import Archived, create
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.folder import FolderTarget
-from dittofs_operator.archive.manifest import MANIFEST, load
+from dittofs_operator.archive.manifest import load
+from dittofs_operator.archive.names import MANIFEST
 from dittofs_operator.archive.verify import verify
-from tests.support.archived import ID, KEY, Server, order, reader, server_with_files
+from tests.support.archived import FRAME, ID, KEY, Server, order, reader, server_with_files
+from tests.support.killed import killed_at
 
 KEYS = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 
@@ -246,6 +248,25 @@ def test_an_interrupted_attempt_is_no_archive_and_does_not_hinder_the_next(
 
     assert verify(reader(tmp_path), None)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".partial")] == []
+
+
+def test_killed_before_any_change_of_a_file_a_backup_is_whole_or_nothing_and_the_next_is_whole(
+    server: Server, tmp_path: Path
+) -> None:
+    change, died = 0, True
+    while died:
+        change += 1
+        (root := tmp_path / f"target-{change}").mkdir()
+        sources = server.sources(tmp_path / f"s-{change}")
+
+        died = killed_at(change, lambda: create(order(sources, frame=16 * FRAME), FolderTarget(root, ID)))  # noqa: B023
+        if (root / ID).exists():
+            assert verify(reader(root), None)
+        create(order(server.sources(tmp_path / f"s-{change}-again"), frame=16 * FRAME), FolderTarget(root, ID))
+
+        assert verify(reader(root), None)
+        assert [path.name for path in root.iterdir()] == [ID]
+    assert change > 8, change
 
 
 def test_an_archive_that_is_whole_is_left_as_it_is(server: Server, tmp_path: Path) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
-import sys
+import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -18,13 +17,17 @@ import pytest
 
 from dittofs_operator.archive import restore as restoring
 from dittofs_operator.archive.control_plane_edit import Edit
+from dittofs_operator.archive.create import create
+from dittofs_operator.archive.entries import entries
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.folder import FolderTarget
-from dittofs_operator.archive.manifest import Bucket, Metadata
+from dittofs_operator.archive.manifest import Bucket, ControlPlane, Coverage, Metadata
 from dittofs_operator.archive.nt_hash import md4, nt_hash
 from dittofs_operator.archive.restore import Claims, Restore, restore
 from reconcilers.remote_store import S3Keys
 from tests.support.archived import DESCRIPTION, FRAME, ID, KEY, Server, archive, empty_server, reader, server_with_files
+from tests.support.archived import order as ordered
+from tests.support.killed import killed_at
 
 UID, PASSWORD = "5e7a", "of this cluster"
 EDIT = Edit(PASSWORD, S3Keys("AKNEW", "new-secret"))
@@ -115,6 +118,45 @@ def test_a_restore_happens_once(server: Server, target: Path, tmp_path: Path) ->
     assert (empty.metadata / "export" / "MANIFEST").read_text() == "written since"
 
 
+def test_with_a_database_elsewhere_the_rest_comes_back(server: Server, tmp_path: Path) -> None:
+    described = DESCRIPTION.model_copy(update={"control_plane": ControlPlane.POSTGRES})
+    sources = replace(server.sources(tmp_path / "scratch"), control_plane=None)
+    made = create(replace(ordered(sources), description=described), FolderTarget(tmp_path, ID))
+    empty = empty_server(tmp_path / "empty")
+    before = state(Server(empty.control_plane))
+    (tmp_path / "s").mkdir()
+
+    wanted = Restore(UID, described, Claims(None, empty.metadata, empty.payload, None), None, tmp_path / "s")
+    restore(wanted, reader(tmp_path), None)
+
+    assert made.manifest.covered.control_plane is Coverage.EXTERNAL
+    assert "metadata/export/MANIFEST" in empty.files()
+    assert (empty.metadata / f".restored-{UID}").exists()
+    assert state(Server(empty.control_plane)) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../outside", tarfile.REGTYPE),
+        ("metadata/../../outside", tarfile.REGTYPE),
+        ("/etc/outside", tarfile.REGTYPE),
+        ("elsewhere/file", tarfile.REGTYPE),
+        ("metadata", tarfile.REGTYPE),
+        ("metadata/link", tarfile.SYMTYPE),
+        ("metadata/hard", tarfile.LNKTYPE),
+        ("metadata/device", tarfile.CHRTYPE),
+    ],
+)
+def test_an_entry_that_no_backup_makes_is_refused(name: str, kind: bytes) -> None:
+    """Who can write where archives are, and has their key or needs none, could have made one."""
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, "/etc/passwd"
+    with pytest.raises(ArchiveError, match="that no backup makes") as found:
+        list(entries(iter([entry.tobuf(tarfile.PAX_FORMAT) + bytes(1024)])))
+    assert found.value.reason is Reason.ARCHIVE_DAMAGED
+
+
 def refused(
     server: Server, target: Path, tmp_path: Path, change: Callable[[Restore], Restore] = lambda it: it
 ) -> Reason:
@@ -156,36 +198,6 @@ def test_without_the_key_nothing_is_touched(server: Server, tmp_path: Path) -> N
     empty = empty_server(tmp_path / "empty")
     archive(server, FolderTarget(tmp_path, ID), tmp_path / "scratch", key=KEY)
     assert refused(empty, tmp_path, tmp_path) is Reason.KEY_MISSING
-
-
-#: Audit events of Python that change files.
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.truncate", "sqlite3.connect")
-
-
-def killed_at(change: int, run: Callable[[], None]) -> bool:
-    """Whether a process that does `run` came to its change number `change`, where it is killed like by SIGKILL."""
-    child = os.fork()
-    if not child:
-        seen = 0
-
-        def count(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            if event in CHANGES or writes:
-                seen += 1
-                if seen == change:
-                    os._exit(9)
-
-        sys.addaudithook(count)
-        try:
-            run()
-        except BaseException:  # noqa: BLE001 - nothing may come back into this process's tests
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in (0, 9)
-    return code == 9
 
 
 def test_killed_before_any_change_of_a_file_the_next_run_does_it_all(

@@ -9,6 +9,8 @@ import pytest
 from informers.resource import ObjectKey
 from informers.result import Backoff, Done, RequeueAfter
 from informers.view import freeze
+from reconcilers.api.backup import BackupArtifact
+from reconcilers.backup.status import size_of
 from reconcilers.backup.turn import ahead_of
 from tests.support.backup_world import BackupWorld
 
@@ -245,6 +247,19 @@ def test_one_that_is_suspended_or_goes_holds_up_nobody(world: BackupWorld) -> No
     world.until(key, "Completed")
 
 
+def test_one_that_waits_for_a_share_holds_up_nobody(world: BackupWorld) -> None:
+    world.serve("a")
+    waiting = world.put_backup("waiting", created="2030-01-02T03:00:00Z", shares=["nope"])
+    key = world.put_backup("young", created="2030-01-02T03:00:01Z")
+    world.pass_over(key)
+    assert world.told(key, "Ready") == ("False", "InstanceBusy"), "nobody has looked at the older one yet"
+    world.pass_over(waiting)
+
+    world.until(key, "Completed")
+
+    assert world.told(waiting, "Ready") == ("False", "ShareNotFound")
+
+
 def test_one_under_way_is_not_interrupted_by_an_older_one_that_was_resumed(world: BackupWorld) -> None:
     world.serve("a")
     old = world.put_backup("old", created="2030-01-02T03:00:00Z", suspend=True)
@@ -272,6 +287,23 @@ def test_two_of_the_same_second_agree_who_is_first() -> None:
     both = backup("a"), backup("b")
 
     assert [ahead_of(one, both) for one in both] == [None, "a"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"),
+    [
+        ((), ""),
+        ((0,), "0"),
+        ((1272, 1384), "2656"),
+        ((10_239,), "10239"),
+        ((10_240,), "10Ki"),
+        ((20 * 2**20 + 1,), "21Mi"),
+    ],
+)
+def test_what_it_takes_is_a_quantity_of_few_digits(sizes: tuple[int, ...], shown: str) -> None:
+    artifacts = [BackupArtifact(share="a", path="/a", bytes=size) for size in sizes]
+
+    assert size_of(artifacts) == shown
 
 
 def test_an_object_of_another_version_says_so_and_begins_nothing(world: BackupWorld) -> None:

@@ -382,9 +382,21 @@ def test_more_cache_than_its_volume_holds_is_told(world: World, shares: int, tol
         assert "CacheOvercommitted" not in str(world.status["conditions"])
 
 
-def declare(world: World, name: str) -> None:
+def test_a_share_with_a_cache_size_of_its_own_counts_with_that(world: World) -> None:
+    run(world)
+    declare(world, "small", cache={"localSize": "1Gi"})
+    declare(world, "usual")
+    world.reconcile()
+    assert "CacheOvercommitted" not in str(world.status["conditions"])
+
+    declare(world, "large", cache={"localSize": "8Gi"})
+    world.reconcile()
+    assert world.condition("Degraded")[1] == "CacheOvercommitted"
+
+
+def declare(world: World, name: str, **spec: Any) -> None:
     metadata = {"name": name, "namespace": NAMESPACE}
-    world.create(DITTOFS_SHARE, {"metadata": metadata, "spec": {"instanceRef": {"name": "demo"}}})
+    world.create(DITTOFS_SHARE, {"metadata": metadata, "spec": {"instanceRef": {"name": "demo"}, **spec}})
 
 
 # --- others in the bucket

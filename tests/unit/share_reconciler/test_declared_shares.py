@@ -71,17 +71,18 @@ def test_the_hash_moves_with_the_specification_and_with_nothing_else() -> None:
 def test_what_is_as_by_default_says_nothing_whoever_wrote_it_down() -> None:
     bare = {
         "instanceRef": {"name": "demo"},
-        "smb": {"encryptData": True},
+        "smb": {"encryptData": True, "allowMfsymlink": True},
         "permissions": [{"user": "a", "level": "read"}],
     }
     complete = admit(DittoFSShare, manifest(DittoFSShare, bare))["spec"]
+    complete["smb"] = dict(reversed(complete["smb"].items()))
 
     (one,), (other,) = (
         declared_shares([{**share("a"), "spec": spec}]) for spec in (bare, dict(reversed(complete.items())))
     )
 
     assert one == other
-    assert one.as_document()["smb"] == {"encryptData": True}
+    assert one.as_document()["smb"] == {"encryptData": True, "allowMfsymlink": True}
     assert {"nfs", "cache", "retention"} & set(one.as_document()) == set()
 
 

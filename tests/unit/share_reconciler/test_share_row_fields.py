@@ -158,6 +158,36 @@ def test_a_change_that_is_taken_back_waits_no_more(world: ShareWorld) -> None:
     assert told(world, key, "RestartRequired")[0] == "False"
 
 
+def test_what_somebody_changed_before_a_start_and_was_set_right_after_it_waits_for_the_next_one(
+    world: ShareWorld,
+) -> None:
+    key = world.put_share(smb={"encryptData": True})
+    world.settle(key)
+    world.hand.update_share("/export", fields={"encrypt_data": False})
+    world.start_server_again()
+
+    world.clock.advance(POLL_S)
+    world.settle(key)
+
+    assert row(world).options["encrypt_data"] is True
+    assert told(world, key, "RestartRequired")[0] == "True"
+
+
+def test_a_change_right_after_a_start_waits_for_the_next_one(world: ShareWorld) -> None:
+    key, other = world.put_share(), world.put_share("other", nfs={"requireKerberos": True})
+    for each in (key, other):
+        world.settle(each)  # of which the second asks when the server was started
+    world.start_server_again()
+
+    world.put_share(nfs={"requireKerberos": True})
+    world.settle(key)
+    assert told(world, key, "RestartRequired")[0] == "True"
+
+    world.clock.advance(POLL_S)
+    world.settle(key)
+    assert told(world, key, "RestartRequired")[0] == "True"
+
+
 def test_nfs_options_that_come_after_the_making_of_a_share_wait_for_a_start(world: ShareWorld) -> None:
     key = world.put_share(nfs={"requireKerberos": True, "squash": "none"})
 
