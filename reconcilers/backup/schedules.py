@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from informers.clock import Clock
-from informers.errors import AlreadyExists, ApiError, Conflict, NotFound
+from informers.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, View
 from informers.result import Backoff, RequeueAfter, Result, Terminal
 from informers.view import thaw
@@ -78,7 +78,7 @@ class Schedules:
         try:
             self._prune(subject, children)
             made = planned if held or slot is None else self._make(subject, slot, planned)
-        except ApiError as error:
+        except (Forbidden, Invalid) as error:
             if error.namespace_is_terminating:
                 return RequeueAfter(LOOK_EVERY_S)
             message = f"a backup could not be made or removed: {error}"

@@ -27,9 +27,10 @@ from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.last_words import as_the_server_found_it
 from reconcilers.dittofs.observe import running_version, unloaded_shares
+from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
-from reconcilers.dittofs.status import Assessment, Observed, api_reachable, assess
+from reconcilers.dittofs.status import Assessment, api_reachable, assess
 from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter

@@ -3,77 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
 from reconcilers.conditions import Condition, all_of, false, true, unknown
-from reconcilers.dittofs.bucket import NO_BUCKET, BucketFacts
-from reconcilers.dittofs.facts import (
-    EMBEDDED,
-    DatabaseFacts,
-    PodFacts,
-    Problem,
-    ServerFacts,
-    ServerState,
-    StatefulSetFacts,
-)
-
-#: Each badger store has caches of its own. Unused they cost next to nothing (docs/memory.md), but beyond this many
-#: shares they may fill more memory than a pod is likely to have.
-MAX_BADGER_SHARES = 16
-
-#: The server ends with this when a share directory still has the block layout of an old release: no restart helps.
-LEGACY_LAYOUT_EXIT_CODE = 78
+from reconcilers.dittofs.defects import NAMES_SHOWN, degraded, has_legacy_layout
+from reconcilers.dittofs.facts import DatabaseFacts, PodFacts, ServerFacts, ServerState, StatefulSetFacts
+from reconcilers.dittofs.observed import Observed
 
 #: Why a container waits in the normal course of a start.
 STARTING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 HEALTHY = "healthy"
-NAMES_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """Everything that the status of an instance depends on."""
-
-    replicas: int
-    deleting: bool = False
-    suspended: bool = False
-    #: Whether the server has run since it was last stopped or created.
-    was_running: bool = False
-    #: What keeps the pod from its wanted configuration; None: nothing.
-    config_problem: Problem | None = None
-    #: Settings of adapters that the server does not take, each with the reason.
-    setting_problems: tuple[str, ...] = ()
-    #: Users and groups that the server can't have as declared, each with the reason.
-    account_problems: tuple[str, ...] = ()
-    #: Keys of configOverrides that the server passes over in silence.
-    unknown_settings: tuple[str, ...] = ()
-    #: Children whose name belongs to an object that is not ours, as `Service demo-nfs`.
-    conflicts: tuple[str, ...] = ()
-    #: Children that somebody else changes back each time, as `Service demo-nfs: .spec.type: conflict with "x"`.
-    contested: tuple[str, ...] = ()
-    #: Children that a deleted DittoFS of the same name left, and that are about to go.
-    leftovers: tuple[str, ...] = ()
-    #: What goes on, inside the server or around it, beside the rollout itself.
-    under_way: tuple[Problem, ...] = ()
-    #: What the cluster does not give although it is declared.
-    not_given: tuple[Problem, ...] = ()
-    #: Children that could not be written this time, each with the reason.
-    failures: tuple[str, ...] = ()
-    stateful_set: StatefulSetFacts | None = None
-    pod: PodFacts | None = None
-    server: ServerFacts = field(default_factory=ServerFacts)
-    database: DatabaseFacts = EMBEDDED
-    declared_shares: int = 0
-    #: The paths of the declared shares that the server does not serve although they were made on it.
-    missing_shares: tuple[str, ...] = ()
-    #: What the caches of one badger store may take, in MiB; 0: the metadata is in no badger store.
-    badger_cache_mb: int = 0
-    shares_file_truncated: bool = False
-    #: Why the server does not take the bucket as specified.
-    bucket_problem: str = ""
-    bucket: BucketFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +46,8 @@ def assess(observed: Observed) -> Assessment:
         message="the server serves as declared",
     )
     progressing = _progressing(observed, stateful_set)
-    degraded = _degraded(observed)
-    conditions = (database, config, stateful_set, available, ready, progressing, degraded)
+    degrading = degraded(observed)
+    conditions = (database, config, stateful_set, available, ready, progressing, degrading)
     draft = Assessment(DittoFSPhase.PENDING, conditions)
     phase = next(phase for phase, applies in PHASES if applies(observed, draft))
     return Assessment(phase, conditions)
@@ -123,7 +64,7 @@ def needs_person(observed: Observed) -> bool:
     return bool(
         observed.conflicts
         or observed.server.state is ServerState.LOCKED_OUT
-        or _legacy_layout(observed)
+        or has_legacy_layout(observed)
         or (observed.config_problem is not None and not observed.was_running)
     )
 
@@ -255,82 +196,5 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
     return false(kind, "Settled", "nothing is under way")
 
 
-def _degraded(observed: Observed) -> Condition:
-    found = [Problem(reason, text) for reason, text in _defects(observed) if text]
-    if not found:
-        return false(DittoFSCondition.DEGRADED, "AsDeclared")
-    return true(DittoFSCondition.DEGRADED, found[0].reason, "; ".join(problem.message for problem in found))
-
-
-def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
-    """Each reason of Degraded with its message, empty when it does not apply; the first that applies names it."""
-    server, config, bucket = observed.server, observed.config_problem, observed.bucket or NO_BUCKET
-    return (
-        ("NameConflict", _conflicts(observed)),
-        ("AdminLockedOut", server.message if server.state is ServerState.LOCKED_OUT else ""),
-        ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if _legacy_layout(observed) else ""),
-        ("CacheLost", bucket.lost_cache),
-        ("BucketShared", bucket.sharing),
-        ("BucketRefused", observed.bucket_problem),
-        (config.reason if config else "ConfigInvalid", config.message if config else ""),
-        ("ApplyFailed", "; ".join(observed.failures)),
-        ("Contested", _contested(observed)),
-        *((matter.reason, matter.message) for matter in observed.not_given),
-        ("SettingsNotApplied", "; ".join(observed.setting_problems[:NAMES_SHOWN])),
-        ("AccountsNotApplied", "; ".join(observed.account_problems[:NAMES_SHOWN])),
-        ("SharesNotLoaded", _missing(observed.missing_shares)),
-        ("TooManyBadgerStores", _badger_advice(observed)),
-        ("CacheOvercommitted", bucket.overcommitment),
-        ("SharesFileTruncated", SHARES_FILE_REMEDY if observed.shares_file_truncated else ""),
-    )
-
-
-SHARES_FILE_REMEDY = (
-    "the declared shares are more than a ConfigMap holds: shares.yaml lists them in short and can't rebuild the server "
-    "alone, the DittoFSShares can; keep those backed up, or spread them over more instances"
-)
-LEGACY_LAYOUT_REMEDY = (
-    "the server ended with code 78: a share directory still has the block layout of a release before v0.16; "
-    "run the older release's migration on the payload claim first"
-)
-
-
-def _legacy_layout(observed: Observed) -> bool:
-    pod = observed.pod
-    return pod is not None and not pod.ready and pod.exit_code == LEGACY_LAYOUT_EXIT_CODE
-
-
-def _conflicts(observed: Observed) -> str:
-    if not observed.conflicts:
-        return ""
-    names = ", ".join(observed.conflicts)
-    return f"not ours, so left untouched: {names}; rename or remove it, or choose another name for this DittoFS"
-
-
-def _contested(observed: Observed) -> str:
-    if not observed.contested:
-        return ""
-    listed = "; ".join(observed.contested)
-    return f"changed back by somebody else each time, so set right once a minute only ({listed}): stop the other one"
-
-
 def _leftovers(observed: Observed) -> str:
     return "waiting for what a deleted DittoFS of this name left: " + ", ".join(observed.leftovers)
-
-
-def _missing(paths: tuple[str, ...]) -> str:
-    if not paths:
-        return ""
-    more = f" and {len(paths) - NAMES_SHOWN} more" if len(paths) > NAMES_SHOWN else ""
-    return f"declared shares that the server could not load: {', '.join(paths[:NAMES_SHOWN])}{more}"
-
-
-def _badger_advice(observed: Observed) -> str:
-    shares = observed.declared_shares
-    if not observed.badger_cache_mb or shares <= MAX_BADGER_SHARES:
-        return ""
-    caches_mb = shares * observed.badger_cache_mb
-    return (
-        f"the caches of {shares} shares with a badger store each may take {caches_mb} MiB: more than "
-        f"{MAX_BADGER_SHARES} shares belong on a DittoFS with metadata.type sqlite"
-    )

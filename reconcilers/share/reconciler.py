@@ -175,6 +175,8 @@ class ShareReconciler:
             what = treatment(error)
             retry_after_s = max(error.retry_after_s, 0.0 if what.certain else AWAY_LOOK_S)
             findings = out_of_sync(subject.share, known, reason=what.reason, message=str(error), certain=what.certain)
+        if findings.restart is not None and findings.restart.holds:
+            self._warn_once(subject, findings.restart)
         if findings.synced.holds:
             if findings.snapshot_trouble is not None:
                 self._warn_once(subject, findings.snapshot_trouble)

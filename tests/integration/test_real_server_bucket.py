@@ -19,6 +19,7 @@ from informers import configuration
 from informers.client import Client
 from reconcilers import names
 from reconcilers.api.resources import (
+    CONFIG_MAP,
     DITTOFS,
     DITTOFS_BACKUP,
     DITTOFS_SHARE,
@@ -234,3 +235,27 @@ def seed(world: World) -> None:
     snapshot = server.call("POST", path, {"name": "seed"})["snapshot_id"]
     eventually(lambda: server.call("GET", f"{path}/{snapshot}")["state"] == "ready", PATIENCE_S, what="a snapshot")
     server.call("POST", f"{path}/{snapshot}/restore", {})
+
+
+def test_a_share_deleted_for_good_leaves_its_objects_and_says_where_they_are(
+    world: World, s3: S3Server, tmp_path: Path
+) -> None:
+    world.share("fleeting", defaultPermission="read-write", deletionPolicy="Delete")
+    world.until_phase(DITTOFS_SHARE, "fleeting", "Ready")
+    mount(world, "fleeting", tmp_path).write("first", CONTENT.swapcase())
+    world.server().call("POST", "/system/drain-uploads")
+    below = "default/demo/fleeting/"
+    eventually(lambda: s3.objects(BUCKET, below), UPLOAD_S, what="objects in the bucket")
+
+    world.delete(DITTOFS_SHARE, "fleeting")
+    world.until_gone(DITTOFS_SHARE, "fleeting")
+
+    world.until_event("fleeting", "Warning", "DataLeftBehind")
+    assert s3.objects(BUCKET, below)
+    rows = {store["name"] for store in world.server().call("GET", "/store/block/remote")}
+    assert rows == {"op-export"}
+    eventually(lambda: "/data/cache/shares/fleeting /data/metadata/fleeting" in _listed(world), PATIENCE_S)
+
+
+def _listed(world: World) -> str:
+    return str(world.get(CONFIG_MAP, "demo-dittofs-config")["data"].get("purge", ""))

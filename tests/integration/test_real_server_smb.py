@@ -16,7 +16,7 @@ from hack.localcluster.cluster import LocalCluster
 from informers import configuration
 from informers.client import Client
 from informers.resource import Resource
-from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, SECRET
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE, POD, SECRET
 from tests.support.acceptance import PATIENCE_S, USER, World
 from tests.support.eventually import eventually
 from tests.support.nfs_mount import USER_1000, NfsFailed, mount
@@ -183,6 +183,27 @@ def test_a_disabled_share_lets_nobody_in_over_smb(world: World, smb: As) -> None
     world.patch(DITTOFS_SHARE, "alices", spec={"enabled": True})
     world.until_phase(DITTOFS_SHARE, "alices", "Ready")
     smb("alices", "alice").list()
+
+
+def test_an_option_is_in_force_in_a_new_share_at_once_and_a_change_of_it_from_the_next_start_on(
+    world: World, smb: As
+) -> None:
+    world.share("plain", defaultPermission="read-write", smb={"streamsDisabled": True})
+    world.until_phase(DITTOFS_SHARE, "plain", "Ready")
+    share = smb("plain", "alice")
+    share.write("file", "x")
+    with pytest.raises(SmbFailed):
+        share.write("file:stream", "x")
+
+    world.patch(DITTOFS_SHARE, "plain", spec={"smb": {"streamsDisabled": False}})
+    world.until_told(DITTOFS_SHARE, "plain", "RestartRequired", "True", "WaitsForStart")
+    with pytest.raises(SmbFailed):
+        share.write("file:stream", "x")
+
+    world.delete(POD, "demo-0")
+    world.until_told(DITTOFS_SHARE, "plain", "RestartRequired", "False", "InForce")
+    world.until_phase(DITTOFS, "demo", "Running")
+    share.write("file:stream", "x")
 
 
 def test_the_condition_tells_which_shares_smb_clients_cannot_ask_for(world: World, smb: As, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dittofs_operator.program import Program
 from informers.client import Client
 from informers.resource import ObjectKey, Resource
 from reconcilers import names
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD, STATEFUL_SET
 from tests.support.acceptance import PATIENCE_S, Refused, Server, World, world_of_its_own
 from tests.support.eventually import eventually
 
@@ -41,8 +41,17 @@ def ready_share(world: World, name: str, **spec: Any) -> None:
 
 
 def declared(world: World) -> list[str]:
-    text = world.get(CONFIG_MAP, CONFIG)["data"]["shares.yaml"]
-    return [entry["path"] for entry in yaml.safe_load(text)["shares"]]
+    return [entry["path"] for entry in declared_entries(world)]
+
+
+def declared_entries(world: World) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = yaml.safe_load(world.get(CONFIG_MAP, CONFIG)["data"]["shares.yaml"])["shares"]
+    return entries
+
+
+def places(world: World) -> list[str]:
+    """Where shares.yaml says that the metadata of shares is."""
+    return [entry["stores"]["metadataPath"] for entry in declared_entries(world)]
 
 
 def announcement(instance: dict[str, Any]) -> str:
@@ -242,6 +251,34 @@ def test_a_deleted_share_is_disabled_and_its_rows_wait_for_the_next_of_its_path(
     assert (taken["enabled"], taken["read_only"], taken["id"]) == (True, False, row["id"])
     assert world.status(DITTOFS_SHARE, "second")["shareID"] == row["id"]
     assert world.status(DITTOFS_SHARE, "second")["adopted"] is False
+
+
+def test_a_share_deleted_for_good_is_off_the_server_and_the_next_pod_removes_its_files(
+    world: World, server: Server
+) -> None:
+    ready_share(world, "fleeting", deletionPolicy="Delete")
+    template = world.get(STATEFUL_SET, "demo")["metadata"]["generation"]
+
+    world.delete(DITTOFS_SHARE, "fleeting")
+    world.until_gone(DITTOFS_SHARE, "fleeting")
+    assert "/fleeting" not in server.shares()
+    ready_share(world, "heir", path="/fleeting")
+    assert world.status(DITTOFS_SHARE, "heir")["stores"]["metadata"] == "op-fleeting~2"
+    eventually(lambda: "/data/metadata/fleeting\n" in listed(world), PATIENCE_S, what="the files in the ConfigMap")
+    eventually(lambda: "/data/metadata/fleeting~2" in places(world), PATIENCE_S, what="the place of the new one")
+
+    old = world.get(POD, "demo-0")["metadata"]["uid"]
+    world.delete(POD, "demo-0")
+    eventually(lambda: (world.find(POD, "demo-0") or {"metadata": {"uid": old}})["metadata"]["uid"] != old, PATIENCE_S)
+    world.until_event("demo", "Normal", "FilesPurged")
+    eventually(lambda: not listed(world), PATIENCE_S, what="a ConfigMap without the files")
+    world.until_phase(DITTOFS, "demo", "Running")
+    world.until_phase(DITTOFS_SHARE, "heir", "Ready")
+    assert world.get(STATEFUL_SET, "demo")["metadata"]["generation"] == template
+
+
+def listed(world: World) -> str:
+    return str(world.get(CONFIG_MAP, CONFIG)["data"].get("purge", ""))
 
 
 def test_a_share_that_somebody_made_on_the_server_is_adopted_with_its_stores(world: World, server: Server) -> None:

@@ -8,13 +8,10 @@ from types import MappingProxyType
 import pytest
 
 from reconcilers.api.dittofs_status import DittoFSCondition, DittoFSPhase
+from reconcilers.dittofs.defects import MAX_BADGER_SHARES
 from reconcilers.dittofs.facts import DatabaseFacts, PodFacts, Problem, ServerFacts, ServerState, StatefulSetFacts
-from reconcilers.dittofs.status import (
-    MAX_BADGER_SHARES,
-    Observed,
-    api_reachable,
-    assess,
-)
+from reconcilers.dittofs.observed import Observed
+from reconcilers.dittofs.status import api_reachable, assess
 
 STATEFUL_SET = StatefulSetFacts(
     generation=1, observed_generation=1, wanted=1, existing=1, ready=1, update_revision="demo-1"

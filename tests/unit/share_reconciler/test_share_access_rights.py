@@ -57,7 +57,7 @@ def test_everything_declared_is_on_the_server(accounts: ShareWorld) -> None:
         ("hostname", "host.example"),
     ]
     assert accounts.condition(key, "Synced")[0] == "True"
-    assert accounts.recorder.reasons() == ["Created"]
+    assert accounts.recorder.reasons() == ["Created", "WaitsForStart"]
 
 
 def test_what_is_declared_no_more_goes(accounts: ShareWorld) -> None:

@@ -57,7 +57,7 @@ def test_changed_options_reach_the_row_and_those_that_are_taken_away_go_back(wor
     world.put_share(**OPTIONS)
     world.settle(key)
     assert row(world).options == TOLD
-    assert world.recorder.reasons() == ["Created", "Updated"]
+    assert world.recorder.reasons() == ["Created", "Updated", "WaitsForStart"]
 
     world.put_share()
     world.settle(key)
@@ -133,6 +133,7 @@ def test_a_change_that_waits_for_a_start_is_told_until_the_server_was_started_ag
     world.clock.advance(POLL_S)
     world.settle(key)
     assert told(world, key, "RestartRequired")[2] == message
+    assert world.recorder.reasons() == ["Created", "Updated", "WaitsForStart"]
 
     world.start_server_again()
     world.clock.advance(POLL_S)
