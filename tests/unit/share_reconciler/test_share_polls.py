@@ -29,35 +29,62 @@ EVERYTHING = {
 }
 
 
-def run(world: ShareWorld, keys: list[ObjectKey], *, for_s: float) -> None:
-    """Look when each pass asked for, as the queue does, for so long of the world's time."""
-    end = world.clock.monotonic() + for_s
-    due = [(world.clock.monotonic(), number) for number in range(len(keys))]
-    while due[0][0] < end:
-        at, number = heapq.heappop(due)
-        world.clock.advance(max(0.0, at - world.clock.monotonic()))
-        result = world.reconciler.reconcile(keys[number])
-        assert isinstance(result, RequeueAfter)
-        heapq.heappush(due, (world.clock.monotonic() + result.seconds, number))
+class Looks:
+    """Looks at shares when the pass before asked for it, as the queue does, in the world's time."""
+
+    def __init__(self, world: ShareWorld) -> None:
+        self._world = world
+        self._due: list[tuple[float, str, ObjectKey]] = []
+
+    def add(self, key: ObjectKey) -> None:
+        heapq.heappush(self._due, (self._world.clock.monotonic(), key.name, key))
+
+    def go_on(self, for_s: float) -> None:
+        clock = self._world.clock
+        end = clock.monotonic() + for_s
+        while self._due[0][0] < end:
+            at, name, key = heapq.heappop(self._due)
+            clock.advance(max(0.0, at - clock.monotonic()))
+            result = self._world.reconciler.reconcile(key)
+            assert isinstance(result, RequeueAfter)
+            heapq.heappush(self._due, (clock.monotonic() + result.seconds, name, key))
+        clock.advance(end - clock.monotonic())
 
 
-def test_all_shares_of_an_instance_cost_one_list_in_each_poll(world: ShareWorld) -> None:
-    """However their looks were spread when they were made."""
-    keys = []
+@pytest.fixture
+def looks(world: ShareWorld) -> Looks:
+    """Of shares that were made one after the other over a poll interval."""
+    made = Looks(world)
     for number in range(SHARES):
-        keys.append(world.put_share(f"s{number}"))
-        world.settle(keys[-1])
-        world.clock.advance(POLL_S / SHARES)
-    run(world, keys, for_s=POLL_S)
+        key = world.put_share(f"s{number}")
+        world.settle(key)
+        made.add(key)
+        made.go_on(POLL_S / SHARES)
+    return made
+
+
+def test_all_shares_of_an_instance_cost_one_list_in_each_poll(world: ShareWorld, looks: Looks) -> None:
+    """However their looks were spread when they were made."""
+    looks.go_on(POLL_S)
     world.calls.clear()
     writes = len(world.objects.writes)
 
-    run(world, keys, for_s=10 * POLL_S)
+    looks.go_on(10 * POLL_S)
 
     calls = Counter(f"{call.method} {call.path}" for call in world.calls)
     assert abs(calls["GET /api/v1/shares"] - 10) <= 1
     assert len(world.objects.writes) == writes
     assert {call.method for call in world.calls if not call.path.startswith("/api/v1/auth")} == {"GET"}
+
+
+def test_what_somebody_changes_in_any_share_is_set_right_within_one_poll(world: ShareWorld, looks: Looks) -> None:
+    looks.go_on(POLL_S * 1.3)
+    for number in range(SHARES):
+        world.hand.update_share(f"/s{number}", fields={"read_only": True})
+
+    looks.go_on(POLL_S + 1)
+
+    assert [share.name for share in world.hand.shares() if share.read_only] == []
 
 
 def test_a_further_share_of_an_instance_is_made_in_nine_calls(world: ShareWorld) -> None:
