@@ -69,7 +69,7 @@ def planned(backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]) ->
 
 def _location(instance: DittoFS, share: View) -> str:
     store = str(((share.get("status") or {}).get("stores") or {}).get("local") or "")
-    if store not in ("", names.PAYLOAD_STORE, names.CACHE_STORE):
+    if store.partition("~")[0] not in ("", names.PAYLOAD_STORE, names.CACHE_STORE):
         return f"block store {store} of the server"
     payload = instance.spec.payload
     if payload.s3 is None:

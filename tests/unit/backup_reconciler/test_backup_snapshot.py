@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from hack.localcluster.double import snapshots
+from informers.resource import ObjectKey
 from informers.result import Done, RequeueAfter
 from reconcilers import names
+from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM
+from reconcilers.purge import Purge
 from tests.support.backup_world import BackupWorld, Killed, in_the_making
+from tests.support.share_world import CLAIM
 
 
 def test_every_declared_share_is_kept_and_verified(world: BackupWorld) -> None:
@@ -33,6 +37,19 @@ def test_every_declared_share_is_kept_and_verified(world: BackupWorld) -> None:
     assert world.told(key, "Progressing") == ("False", "Verified")
     assert world.told(key, "Failed") == ("False", "Verified")
     assert world.recorder.reasons()[-2:] == ["BackupStarted", "BackupCompleted"]
+
+
+def test_a_share_beside_one_that_is_being_removed_is_kept_on_the_same_claim(world: BackupWorld) -> None:
+    claim = world.objects.get(PERSISTENT_VOLUME_CLAIM, CLAIM)
+    claim["metadata"]["annotations"] = {names.PURGE_ANNOTATION: Purge().adding("/a", now_ms=1).text()}
+    world.objects.put(claim)
+    world.serve("a")
+    key = world.put_backup()
+
+    world.until(key, "Completed")
+
+    assert world.status(ObjectKey("default", "a"))["stores"]["local"] == "op-payload~2"
+    assert world.backup_status(key)["artifacts"][0]["location"] == "PersistentVolumeClaim demo-payload"
 
 
 def test_without_a_bucket_it_says_that_it_is_not_durable(world: BackupWorld) -> None:
