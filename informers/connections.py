@@ -85,7 +85,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def asked_before_sending(check: Callable[[], object]) -> Iterator[None]:
-    """While inside, each request of this thread asks `check` once its connection stands: what that raises stops it.
+    """While inside, each request of this thread asks `check` and is sent in one piece: what that raises stops it.
 
     Opening a connection takes time, in which what allowed the request may have ended.
     """
@@ -110,15 +110,34 @@ def _interruptible(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPC
 
 
 class _InterruptibleMixin(HTTPConnection):
+    #: The pieces of a request that is asked about before it is sent.
+    _held: list[bytes] | None = None
+
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # passed on as they are
         interruption, check = _current(), getattr(_THREAD, "check", None)
         if self.sock is None and (interruption is not None or check is not None):
             self.connect()
         if interruption is not None:
             interruption.attach(self.sock)
-        if check is not None:
-            check()
-        super().request(*args, **kwargs)
+        if check is None:
+            super().request(*args, **kwargs)
+            return
+        # Nothing is between the question and the bytes: a process that is paused halfway would send the rest when it
+        # wakes, as the leader that it no longer is.
+        self._held = []
+        try:
+            super().request(*args, **kwargs)
+            whole = b"".join(self._held)
+        finally:
+            self._held = None
+        check()
+        self.send(whole)
+
+    def send(self, data: Any) -> None:  # noqa: ANN401  # as its base has it
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
 
 def _current() -> Interruption | None:

@@ -199,7 +199,7 @@ def test_a_name_that_nothing_can_be_named_after_is_refused(
 @pytest.mark.parametrize(
     ("resource", "spec", "field"),
     [
-        (DITTOFS_SHARE, _share(owner="alice"), "spec.owner"),
+        (DITTOFS_SHARE, _share(ownr="alice"), "spec.ownr"),
         (DITTOFS, {"adapters": {"nfs": {"enable": True}}}, "spec.adapters.nfs.enable"),
     ],
 )

@@ -6,9 +6,11 @@ import threading
 import time
 
 import pytest
+import urllib3
 from kubernetes.client import Configuration
 
 from informers.client import Client
+from informers.connections import asked_before_sending, make_interruptible
 from informers.errors import Unreachable, WriteRefused
 from informers.resource import ObjectKey, Resource
 from tests.support.scripted_server import Answer, ScriptedServer
@@ -82,3 +84,34 @@ def test_a_gate_without_a_limit_leaves_the_clients_own(server: ScriptedServer) -
     server.script("DELETE", Answer({}))
 
     client(server, Gate(answers=2, left_s=float("inf"))).delete(CONFIG_MAPS, KEY)
+
+
+class Wire:
+    """A socket that remembers what was sent over it."""
+
+    def __init__(self, sent: list[object]) -> None:
+        self._sent = sent
+
+    def settimeout(self, seconds: float | None) -> None:
+        """It never waits."""
+
+    def sendall(self, data: bytes) -> None:
+        self._sent.append(data)
+
+
+def test_the_gate_is_asked_right_before_the_whole_request_is_sent_at_once() -> None:
+    """A process that is paused between two pieces would send the second when somebody else leads."""
+    happened: list[object] = []
+    manager = urllib3.PoolManager()
+    make_interruptible(manager)
+    connection = manager.connection_from_url("http://127.0.0.1:1")._new_conn()
+    connection.sock = Wire(happened)  # type: ignore[assignment]
+
+    with asked_before_sending(lambda: happened.append("asked")):
+        connection.request("PATCH", "/object", body=b'{"a": 1}')
+
+    asked, request = happened
+    assert asked == "asked"
+    assert isinstance(request, bytes)
+    assert request.startswith(b"PATCH /object HTTP/1.1\r\n")
+    assert request.endswith(b'\r\n\r\n{"a": 1}')
