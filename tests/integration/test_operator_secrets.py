@@ -15,6 +15,7 @@ import pytest
 from informers.client import Client
 from reconcilers.api.resources import (
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     LEASE,
     SECRET,
@@ -47,6 +48,8 @@ def test_no_secret_is_anywhere_but_in_secrets(client: Client, talkative: Operato
     world.instance()
     world.share("export")
     world.until_phase(DITTOFS_SHARE, "export", "Ready")
+    world.backup("first")
+    world.until_phase(DITTOFS_BACKUP, "first", "Completed")
     known.look()
 
     own_key, own_password, next_password, short = (secrets.token_urlsafe(size) for size in (40, 20, 20, 5))
