@@ -145,7 +145,7 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
     def limit() -> int:
         return int(world.server().call("GET", "/shares/sized/blockstore/stats")["totals"]["local_disk_max"])
 
-    world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"})
+    world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"}, deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "sized", "Ready")
     assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "InSync")
     assert limit() == 64 << 20
@@ -160,13 +160,13 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
     until_replaced(world, old)
     world.until_told(DITTOFS_SHARE, "sized", "RestartRequired", "False", "InForce")
     assert limit() == 128 << 20
-    # The loss of a cache is told of every share, and mended for each: the tests below have one.
+    # The tests below have one share.
     world.delete(DITTOFS_SHARE, "sized")
     world.until_gone(DITTOFS_SHARE, "sized")
 
 
 def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world: World, export: Mount) -> None:
-    export.write("kept", CONTENT.swapcase())
+    export.write("kept", CONTENT.title())
 
     world.backup("kept")
     world.until_phase(DITTOFS_BACKUP, "kept", "Completed")
