@@ -43,6 +43,14 @@ lint: env ## Check style and types
 test: lint ## Check everything: style, types, unit and integration tests on the local cluster (REQUIRE_REAL=1: and all real counterparts)
 	$(BIN)/pytest
 
+.PHONY: unit
+unit: env ## Run the unit tests alone
+	$(BIN)/pytest tests/unit
+
+.PHONY: integration
+integration: env ## Run all other tests on the local cluster (REQUIRE_REAL=1: and all real counterparts)
+	$(BIN)/pytest tests --ignore=tests/unit
+
 .PHONY: control-plane
 control-plane: env ## Bring etcd, kube-apiserver and kube-controller-manager (the first time needs Go and ten minutes)
 	@$(BIN)/python -m hack.controlplane control-plane

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 ALL = [
     "make dfs s3 control-plane|1",
-    "make --jobs=2 --output-sync=target test envtest SUITES=tests/integration SERVER=real|1",
+    "make --jobs=3 --output-sync=target lint unit integration envtest SUITES=tests/integration SERVER=real|1",
 ]
 #: Writes down how it was called, and under which REQUIRE_REAL.
 RECORDER = '#!/bin/sh\necho "$(basename "$0") $*|$REQUIRE_REAL" >> "{log}"\n'
