@@ -20,6 +20,7 @@ from informers import configuration
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE
+from reconcilers.share.announcer import DEBOUNCE_S
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "default"
@@ -104,7 +105,8 @@ class _World:
         self._until("all shares in shares.yaml", self._all_are_listed, running)
         figures[f"{size.shares} shares listed in shares.yaml"] = _look(running).since(before)
 
-        _pause(size.poll_s)
+        # The last word about the shares may be held back that long.
+        _pause(DEBOUNCE_S + size.poll_s)
         before = _look(running)
         _pause(size.rest_polls * size.poll_s)
         figures[f"{size.rest_polls} polls at rest"] = _look(running).since(before)
