@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from informers.clock import Clock
 from informers.finalizer import Finalizer
@@ -15,16 +14,13 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup import snapshots
 from reconcilers.backup.caches import BackupCaches, instance_of
+from reconcilers.patience import PATIENCE_S, RETRY_EVERY_S, Patience
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import ServerError
 from reconcilers.share.access import ServerAccess, is_reachable
 
-#: How long a server that can't be asked may hold a deleted DittoFSBackup, from its deletionTimestamp on.
-PATIENCE_S = 60.0
 #: How long one may that is still making the snapshot, or restoring from it.
 BUSY_PATIENCE_S = 900.0
-#: How often it is tried until then; even steps, so that the end is not overshot by a grown delay.
-RETRY_EVERY_S = 5.0
 
 
 def leaving_backup(view: View) -> DittoFSBackup:
@@ -62,9 +58,8 @@ class Deletion:
         self._finalizer = finalizer
         self._recorder = recorder
         self._access = access
-        self._clock = clock
+        self._patience = Patience(clock=clock)
         self._report = report
-        self._waiting_since: dict[ObjectKey, float] = {}
 
     def step(self, view: View, backup: DittoFSBackup) -> Result:
         """One attempt to let `backup` go."""
@@ -91,10 +86,10 @@ class Deletion:
 
     def forget(self, backup: ObjectKey) -> None:
         """Drop what was remembered of a backup that is gone."""
-        self._waiting_since.pop(backup, None)
+        self._patience.forget(backup)
 
     def _wait(self, view: View, backup: DittoFSBackup, reason: str, *, patience_s: float = PATIENCE_S) -> Result:
-        left_s = patience_s - self._waited_s(backup)
+        left_s = patience_s - self._patience.waited_s(backup)
         if left_s > 0:
             self._report(view, backup, f"its snapshots can't be removed from the server yet: {reason}")
             return RequeueAfter(min(RETRY_EVERY_S, left_s))
@@ -108,13 +103,6 @@ class Deletion:
         note = f"the snapshots {some}{more} of this backup stay{where}: {reason}"
         self._recorder.warning(view, "DataLeftBehind", note)
         return self._let_go(view)
-
-    def _waited_s(self, backup: DittoFSBackup) -> float:
-        # By both clocks: the wall clock outlives a restart of ours, the other one holds when the two machines disagree.
-        now = self._clock.monotonic()
-        waited_s = now - self._waiting_since.setdefault(backup.key, now)
-        asked_at = datetime.fromisoformat(backup.metadata.deletion_timestamp or "")
-        return max(waited_s, (self._clock.now() - asked_at).total_seconds())
 
     def _let_go(self, view: View) -> Result:
         return Done() if self._finalizer.drop(view) else Backoff("the object changed meanwhile")

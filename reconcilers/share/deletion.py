@@ -7,7 +7,6 @@ does not hold the object for long (decisions C12).
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from informers.clock import Clock
 from informers.errors import ApiError
@@ -20,6 +19,7 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DeletionPolicy, DittoFSShare
+from reconcilers.patience import PATIENCE_S, RETRY_EVERY_S, Patience
 from reconcilers.purge import files
 from reconcilers.remote_store import location
 from reconcilers.server.credentials import CredentialsMissing
@@ -29,12 +29,6 @@ from reconcilers.server.session import ServerSession
 from reconcilers.share.access import ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.removal import Kept, Removal, Removed
-
-#: How long an unreachable server may hold a deleted DittoFSShare, from its deletionTimestamp on.
-PATIENCE_S = 60.0
-#: How often it is tried until then; even steps, so that the end is not overshot by a grown delay.
-RETRY_EVERY_S = 5.0
-
 
 #: Reason of the event that says what a Delete did not delete.
 LEFT_BEHIND = "DataLeftBehind"
@@ -81,9 +75,8 @@ class Deletion:
         self._recorder = recorder
         self._access = access
         self._removal = removal
-        self._clock = clock
+        self._patience = Patience(clock=clock)
         self._report = report
-        self._waiting_since: dict[ObjectKey, float] = {}
 
     def step(self, view: View, share: DittoFSShare) -> Result:
         """One attempt to let `share` go."""
@@ -115,7 +108,7 @@ class Deletion:
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
-        self._waiting_since.pop(share, None)
+        self._patience.forget(share)
 
     def _remove(self, view: View, share: DittoFSShare, instance: DittoFS) -> None:
         session = self._access.open(instance)
@@ -169,7 +162,7 @@ class Deletion:
         return any(not other["metadata"].get("deletionTimestamp") for other in same_path)
 
     def _wait(self, view: View, share: DittoFSShare, reason: str, instance: DittoFS | None) -> Result:
-        left_s = PATIENCE_S - self._waited_s(share)
+        left_s = PATIENCE_S - self._patience.waited_s(share)
         verb = "removed from" if removes(share) else "disabled on"
         if left_s > 0:
             self._report(view, share, f"the share can't be {verb} the server: {reason}", "")
@@ -183,13 +176,6 @@ class Deletion:
         else:
             self._recorder.warning(view, "ServerUnreachableLeftBehind", note)
         return self._let_go(view)
-
-    def _waited_s(self, share: DittoFSShare) -> float:
-        # By both clocks: the wall clock outlives a restart of ours, the other one holds when the two machines disagree.
-        now = self._clock.monotonic()
-        waited_s = now - self._waiting_since.setdefault(share.key, now)
-        asked_at = datetime.fromisoformat(share.metadata.deletion_timestamp or "")
-        return max(waited_s, (self._clock.now() - asked_at).total_seconds())
 
     def _let_go(self, view: View) -> Result:
         return Done() if self._finalizer.drop(view) else Backoff("the object changed meanwhile")

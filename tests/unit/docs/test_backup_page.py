@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from dittofs_operator.backup_metrics import GAUGES, BackupMetrics
 from reconcilers.api.backup import BackupPhase, DittoFSBackup
-from reconcilers.backup.deletion import BUSY_PATIENCE_S, PATIENCE_S
+from reconcilers.backup.deletion import BUSY_PATIENCE_S
 from reconcilers.backup.retention import KEEP_FAILED
 from reconcilers.backup.run import RUN_LIMIT_S, START_LIMIT_S
+from reconcilers.patience import PATIENCE_S
 from tests.support.crd_admission import admit
 
 PAGE = (Path(__file__).parents[3] / "docs" / "backup.md").read_text()
