@@ -91,7 +91,8 @@ class Applier:
         """Makes the object have what `intent` says, given that it is `live` (from a cache) or, when None, absent.
 
         An absent one is created without force: `Conflict` when somebody else made it meanwhile with other values. A
-        present one is written with force, but only as long as its uid is that of `live` (`Conflict` otherwise). What
+        present one is written with force, but only as long as its uid is that of `live` (`Conflict` otherwise). An
+        intent with a uid of its own is for that object alone: `Conflict` where `live` is another one or gone. What
         others change back each time is set right ever more rarely, and left in between.
         """
         at = (resource, ObjectKey.of(intent))
@@ -104,7 +105,7 @@ class Applier:
             return Applied(Outcome.UNCHANGED, live)
         if self._was_applied(at, intent) and not self._contention.may_correct(at):
             return Applied(Outcome.CONTESTED, live, reason, self._contention.opponent(at))
-        guarded = {**intent, "metadata": {**intent["metadata"], "uid": live["metadata"]["uid"]}}
+        guarded = {**intent, "metadata": {"uid": live["metadata"]["uid"], **intent["metadata"]}}
         answer = self._write(at, guarded)
         self._remember(at, intent, live, answer)
         same = _version(answer) == _version(live)

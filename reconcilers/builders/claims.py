@@ -52,6 +52,9 @@ def claimed(instance: DittoFS) -> Iterator[tuple[str, Storage]]:
 
 def _claim(instance: DittoFS, name: str, storage: Storage, observed: ObservedClaim | None) -> Manifest:
     manifest = keepsake(instance, PERSISTENT_VOLUME_CLAIM, name)
+    if observed is not None:
+        # What is said here holds for this volume alone: one that is gone by now must not be made anew unmarked.
+        manifest["metadata"]["uid"] = observed.uid
     spec: Manifest = {
         "accessModes": list(observed.access_modes if observed else ACCESS_MODES),
         "resources": {"requests": {"storage": _size(storage, observed)}},

@@ -14,6 +14,7 @@ from reconcilers.share.declared import DeclaredShare
 class ObservedClaim:
     """What a claim that exists already has, and that can't be changed or taken back any more."""
 
+    uid: str
     #: The storage it requests now, a quantity.
     requested: str
     access_modes: tuple[str, ...]

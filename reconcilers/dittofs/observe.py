@@ -22,6 +22,7 @@ def observed_claim(claim: View, *, class_is_specified: bool) -> ObservedClaim:
     # The cluster's default class, filled in by the API server, stays out: applying it would be a write for nothing.
     keeps_class = storage_class is not None and (class_is_specified or _owns_class(claim))
     return ObservedClaim(
+        uid=str(claim["metadata"]["uid"]),
         requested=str(((spec.get("resources") or {}).get("requests") or {}).get("storage") or "0"),
         access_modes=tuple(spec.get("accessModes") or ()),
         storage_class=str(storage_class) if keeps_class else None,

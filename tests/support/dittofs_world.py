@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -92,15 +92,23 @@ class CountingExchange(Exchange):
         self.refused: dict[str, Exception] = {}
         #: What every request raises, while it is set.
         self.outage: Exception | None = None
+        #: By the end of a path, what somebody else does just before the first write to it arrives.
+        self.meanwhile: dict[str, Callable[[], None]] = {}
 
     def open(self, method: str, path: str, **options: Any) -> Any:
         self.requests.append(f"{method} {path}")
         if self.outage is not None:
             raise self.outage
-        for ending, error in self.refused.items():
-            if method != "GET" and path.endswith(ending):
-                raise error
+        if method != "GET":
+            self._before_write(path.partition("?")[0])
         return super().open(method, path, **options)
+
+    def _before_write(self, path: str) -> None:
+        for ending in [ending for ending in self.meanwhile if path.endswith(ending)]:
+            self.meanwhile.pop(ending)()
+        for ending, error in self.refused.items():
+            if path.endswith(ending):
+                raise error
 
 
 class CountingClient(Client):

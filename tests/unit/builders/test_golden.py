@@ -101,9 +101,9 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
             pod=INPUTS,
             claims=MappingProxyType(
                 {
-                    "demo-controlplane": ObservedClaim("5Gi", ("ReadWriteOncePod",), "hand-made"),
-                    "demo-metadata": ObservedClaim("10Gi", ("ReadWriteOnce",)),
-                    "demo-payload": ObservedClaim("50Gi", ("ReadWriteOnce",)),
+                    "demo-controlplane": ObservedClaim("aa0000", "5Gi", ("ReadWriteOncePod",), "hand-made"),
+                    "demo-metadata": ObservedClaim("aa0000", "10Gi", ("ReadWriteOnce",)),
+                    "demo-payload": ObservedClaim("aa0000", "50Gi", ("ReadWriteOnce",)),
                 }
             ),
         ),
@@ -164,7 +164,7 @@ CASES: dict[str, tuple[dict[str, Any], BuildFacts]] = {
         },
         BuildFacts(
             pod=replace(INPUTS, restarted="2030-01-02T03:04:05Z"),
-            claims=MappingProxyType({"demo-metadata": ObservedClaim("10Gi", ("ReadWriteOnce",))}),
+            claims=MappingProxyType({"demo-metadata": ObservedClaim("aa0000", "10Gi", ("ReadWriteOnce",))}),
         ),
     ),
     "exposed": (

@@ -10,6 +10,7 @@ import yaml
 from informers.errors import ServerError
 from informers.event import Added, Deleted, Updated
 from informers.resource import ObjectKey
+from informers.result import RequeueAfter
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import (
@@ -338,6 +339,30 @@ def test_a_cache_is_not_made_anew_while_its_services_cannot_be_closed(world: Wor
     world.operator.refused.clear()
     world.reconcile()
     assert world.exists(PERSISTENT_VOLUME_CLAIM, "demo-cache")
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["still cached", "seen to be gone"])
+def test_a_cache_that_is_lost_in_the_middle_of_a_pass_is_made_anew_as_lost(world: World, seen: bool) -> None:
+    run(world)
+    world.stop_server()
+    world.set_pod(ready=False)
+
+    def lose() -> None:
+        world.delete(PERSISTENT_VOLUME_CLAIM, "demo-cache")
+        if seen:
+            world.sync()
+
+    world.operator.exchange.meanwhile["services/demo-nfs"] = lose
+    world.change_spec(adapters={"nfs": {"port": 3049}}, cache={"storage": {"size": "20Gi"}})
+    result = world.reconcile()
+    assert not world.operator.exchange.meanwhile
+    assert not world.exists(PERSISTENT_VOLUME_CLAIM, "demo-cache")
+    assert result == RequeueAfter(1.0)
+
+    world.settle()
+
+    assert world.status["cacheLost"] is True
+    assert names.CLOSED_LABEL in selector(world, "demo-nfs")
 
 
 def test_a_cache_that_only_lost_its_labels_is_not_lost(world: World) -> None:

@@ -251,6 +251,17 @@ def test_a_drifted_object_is_repaired_with_force_and_only_while_it_is_the_same_o
     assert before == INTENT, "the caller's manifest is untouched"
 
 
+def test_an_intent_for_one_object_is_never_given_to_another_of_its_name() -> None:
+    server = FakeServer()
+    server.answer = live_object()
+    intent = {**INTENT, "metadata": {**INTENT["metadata"], "uid": "u0"}}
+
+    Applier(server, US).ensure(SERVICES, intent, freeze(changed(live_object(), "spec/weight", 5)))
+    Applier(server, US).ensure(SERVICES, intent, None)
+
+    assert [sent["metadata"]["uid"] for sent, _ in server.sent] == ["u0", "u0"]
+
+
 def test_what_the_server_rewrites_is_applied_once_and_remembered() -> None:
     server, applier = FakeServer(), None
     applier = Applier(server, US)
