@@ -71,8 +71,7 @@ class Store:
     @property
     def has_synced(self) -> bool:
         """Whether every first list that was awaited is in."""
-        with self._lock:
-            return not self._awaited
+        return not self._awaited
 
     @property
     def resource_version(self) -> str:
