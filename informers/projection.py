@@ -29,8 +29,7 @@ class Projection:
         field_manager: str = "",
         transform: Transform | None = None,
     ) -> None:
-        self._kind = resource.kind
-        self._api_version = resource.api_version
+        self._api_version, self._kind = resource.api_version, resource.kind
         self._metadata_only = metadata_only
         self._field_manager = field_manager
         self._transform = transform

@@ -7,9 +7,9 @@ has all three).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import kubernetes.watch
 import orjson
@@ -77,7 +77,7 @@ class WatchStream:
         if self._interruption.interrupted:
             raise StopIteration
         try:
-            event = next(self._events)
+            event: WatchEvent = next(self._events)
         except ClientError:
             self._end_if_closed()
             raise
@@ -85,7 +85,7 @@ class WatchStream:
             self._end_if_closed()
             silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
             raise (Silent if silent else Unreachable)(f"{self._description}: {explain(error)}") from error
-        return WatchEvent(event["type"], event["object"])
+        return event
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +124,7 @@ class _PlainWatch(kubernetes.watch.Watch):
         super().__init__(return_type="dict")  # type: ignore[no-untyped-call]
         self.uncoded = False
 
-    def unmarshal_event(self, data: str, return_type: object) -> Mapping[str, Any]:  # noqa: ARG002  # the helper's signature
+    def unmarshal_event(self, data: str, return_type: object) -> WatchEvent:  # noqa: ARG002  # the helper's signature
         """Decodes one line."""
         try:
             event = orjson.loads(data)
@@ -135,7 +135,7 @@ class _PlainWatch(kubernetes.watch.Watch):
         if event["type"] == "ERROR":
             self.uncoded = status_code(event["object"]) is None
             raise status_error(event["object"])
-        return event
+        return WatchEvent(event["type"], event["object"])
 
 
 class _Lines:
