@@ -67,6 +67,7 @@ class Component(StrEnum):
     """Values of the component label."""
 
     SERVER = "server"
+    JOB = "job"
 
 
 class PortName(StrEnum):
