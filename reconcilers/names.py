@@ -71,6 +71,7 @@ class Component(StrEnum):
     """Values of the component label."""
 
     SERVER = "server"
+    JOB = "job"
 
 
 class PortName(StrEnum):
