@@ -9,6 +9,14 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api import resources
 from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource, LocalReference
+from reconcilers.api.restore import (
+    RESTORE_FIXED,
+    RESTORE_GIVEN,
+    RESTORE_ONCE,
+    RestoredShare,
+    RestoreSource,
+    SafetySnapshot,
+)
 from reconcilers.api.scalars import OptionalDuration
 from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
 from reconcilers.api.share import MAX_PATH, InstanceReference
@@ -47,6 +55,7 @@ class Operation(StrEnum):
     """What is done."""
 
     BACKUP = "Backup"
+    RESTORE = "Restore"
 
 
 class BackupMethod(StrEnum):
@@ -80,7 +89,7 @@ class BackupRetention(ApiModel):
 class DittoFSBackupSpec(ApiModel):
     """The backup that is wanted."""
 
-    model_config = ConfigDict(json_schema_extra=validated(_KIND_FIXED))
+    model_config = ConfigDict(json_schema_extra=validated(_KIND_FIXED, RESTORE_GIVEN, RESTORE_ONCE))
 
     instance_ref: Annotated[
         InstanceReference,
@@ -90,12 +99,15 @@ class DittoFSBackupSpec(ApiModel):
         tuple[ShareName, ...],
         Field(
             description="Names of the DittoFSShares that are backed up, as they are when the backup begins; empty: all "
-            "of the instance.",
+            "of the instance. With operation Restore: those that are restored; empty: all of the backup.",
             json_schema_extra={"x-kubernetes-list-type": "set", "maxItems": 256},
         ),
     ] = ()
     operation: Annotated[
-        Operation, Field(description="What is done: Backup. Fixed.", json_schema_extra=validated(_OPERATION_FIXED))
+        Operation,
+        Field(
+            description="What is done: Backup, or Restore of one. Fixed.", json_schema_extra=validated(_OPERATION_FIXED)
+        ),
     ] = Operation.BACKUP
     schedule: Annotated[
         str,
@@ -139,11 +151,18 @@ class DittoFSBackupSpec(ApiModel):
             "volumes and restorable into this instance only. They help against mistakes, not against a lost volume."
         ),
     ] = BackupMethod.SNAPSHOT
+    restore: Annotated[
+        RestoreSource | None,
+        Field(
+            description="With operation Restore: what is restored. Fixed.", json_schema_extra=validated(RESTORE_FIXED)
+        ),
+    ] = None
     deletion_policy: Annotated[
         BackupDeletion,
         Field(
-            description="Delete: the backed-up data goes with the object. Retain: it stays on the server, where the "
-            "operator no longer looks after it. What holds when the object is deleted."
+            description="Delete: the backed-up data goes with the object; with a restore the snapshots of what was "
+            "there before. Retain: it stays on the server, where the operator no longer looks after it. What holds "
+            "when the object is deleted."
         ),
     ] = BackupDeletion.DELETE
 
@@ -246,11 +265,25 @@ class DittoFSBackupStatus(ApiModel):
         tuple[BackupArtifact, ...],
         Field(description="What was kept, share by share.", json_schema_extra=atomic_list(max_items=MAX_SHARES)),
     ] = ()
+    restored: Annotated[
+        tuple[RestoredShare, ...],
+        Field(
+            description="Of a restore: how far it is, share by share.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
+    safety_snapshots: Annotated[
+        tuple[SafetySnapshot, ...],
+        Field(
+            description="Of a restore: the snapshots that the server made of what was there before.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
     conditions: Conditions = ()
 
 
 class DittoFSBackup(CustomResource):
-    """A backup of a DittoFS, made once, or a schedule that makes such backups."""
+    """A backup of a DittoFS, made once; a schedule that makes such backups; or the restore of one."""
 
     resource: ClassVar = resources.DITTOFS_BACKUP
     definition: ClassVar = Definition(

@@ -17,9 +17,12 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
-from reconcilers.backup.run import BackupRun, Subject
+from reconcilers.backup.restore.errands import Errands
+from reconcilers.backup.restore.run import RestoreRun, with_safety_snapshots
+from reconcilers.backup.run import BackupRun
 from reconcilers.backup.schedules import Schedules
 from reconcilers.backup.status import BackupFacts, Findings, wanted_status
+from reconcilers.backup.subject import Subject
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess
 from reconcilers.status_writer import StatusWriter
@@ -42,6 +45,7 @@ class BackupReconciler:
         credentials: CredentialsReader,
         clock: Clock,
         failed: Callable[[View], None] = lambda backup: None,  # noqa: ARG005 - nobody counts
+        errands: Errands | None = None,
     ) -> None:
         self._caches = caches
         self._clock = clock
@@ -56,6 +60,16 @@ class BackupReconciler:
         )
         access = ServerAccess(sessions=sessions, credentials=credentials)
         finalizer = Finalizer(names.FINALIZER, DITTOFS_BACKUP, client, field_manager=names.FIELD_MANAGER)
+        self._restores = RestoreRun(
+            caches=caches,
+            client=client,
+            recorder=recorder,
+            access=access,
+            clock=clock,
+            known=self._known,
+            write=self._write,
+            errands=Errands() if errands is None else errands,
+        )
         self._run = BackupRun(
             caches=caches,
             recorder=recorder,
@@ -65,6 +79,7 @@ class BackupReconciler:
             known=self._known,
             write=self._write,
             failed=failed,
+            restores=self._restores,
         )
         self._schedules = Schedules(
             caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write
@@ -95,8 +110,10 @@ class BackupReconciler:
                 return self._unreadable.tell(view, error)
             backup = leaving_backup(known)
         try:
+            if backup.deleting and not self._restores.is_under_way(backup):
+                return self._deletion.step(view, with_safety_snapshots(backup))
             if backup.deleting:
-                return self._deletion.step(view, backup)
+                return self._restores.step(Subject(view, backup))
             if backup.spec.schedule:
                 return self._schedules.step(Subject(view, backup))
             return self._run.step(Subject(view, backup))

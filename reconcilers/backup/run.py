@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from informers.clock import Clock
 from informers.finalizer import Finalizer
 from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupPhase, DittoFSBackup
+from reconcilers.api.backup import BackupPhase, DittoFSBackup, Operation
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle, planned, usable
+from reconcilers.backup.restore.run import RestoreRun
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
+from reconcilers.backup.subject import Subject
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
@@ -39,14 +41,6 @@ QUEUE_LOOK_S = 60.0
 _USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable", "ServerBusy"})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The backup of a pass: as read, and with the status that is known of it."""
-
-    view: View
-    backup: DittoFSBackup
-
-
 class BackupRun:
     """Takes backups by the method Snapshot."""
 
@@ -61,6 +55,7 @@ class BackupRun:
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
         failed: Callable[[View], None],
+        restores: RestoreRun,
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
 
@@ -74,11 +69,14 @@ class BackupRun:
         self._known = known
         self._write = write
         self._failed = failed
+        self._restores = restores
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
+        if self._restores.is_under_way(subject.backup):
+            return self._restores.step(subject)
         instance = self._instance(subject)
         if not subject.backup.status.start_time:
             return self._begin(subject, instance)
@@ -101,9 +99,9 @@ class BackupRun:
             return Done()
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
-        plan = planned(backup, instance, self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
-        if isinstance(plan, Obstacle):
-            return self._wait(subject, plan)
+        facts = self._planned(subject, instance)
+        if isinstance(facts, Obstacle):
+            return self._wait(subject, facts)
         with self._turn:
             rivals = self._caches.backups.by_index(BY_INSTANCE, str(instance_key(subject.view)))
             ahead = turn.ahead_of(self._known(subject.view), [self._known(rival) for rival in rivals])
@@ -113,11 +111,21 @@ class BackupRun:
             if not self._finalizer.is_on(subject.view):
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
-            facts = status.begun(plan, now=self._clock.now())
-            names = ", ".join(artifact.share for artifact in plan)
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {_cut(names)}", facts))
-        self._recorder.normal(subject.view, "BackupStarted", f"backs up {_cut(names)}")
-        return self._advance(self._again(subject), instance)
+            names = ", ".join(share.share for share in facts.restored or facts.artifacts)
+            reason, deed = ("RestoreStarted", "restores") if facts.restored else ("BackupStarted", "backs up")
+            self._write(subject, status.under_way(BackupPhase.RUNNING, f"{deed} {_cut(names)}", facts))
+        self._recorder.normal(subject.view, reason, f"{deed} {_cut(names)}")
+        subject = self._again(subject)
+        return self._restores.step(subject) if facts.restored else self._advance(subject, instance)
+
+    def _planned(self, subject: Subject, instance: DittoFS) -> status.BackupFacts | Obstacle:
+        backup, now = subject.backup, self._clock.now()
+        shares = self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key))
+        if backup.spec.operation is Operation.RESTORE:
+            wanted = self._restores.planned(backup, instance, shares)
+            return wanted if isinstance(wanted, Obstacle) else replace(status.begun((), now=now), restored=wanted)
+        plan = planned(backup, instance, shares)
+        return plan if isinstance(plan, Obstacle) else status.begun(plan, now=now)
 
     def _wait(self, subject: Subject, obstacle: Obstacle) -> Result:
         backup = subject.backup

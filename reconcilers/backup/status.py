@@ -9,6 +9,7 @@ from typing import Any
 
 from reconcilers.api.backup import BackupArtifact, BackupCondition, BackupPhase, DittoFSBackup
 from reconcilers.api.common import ConditionStatus
+from reconcilers.api.restore import RestoredShare, SafetySnapshot
 from reconcilers.backup.plan import Obstacle
 from reconcilers.conditions import Condition, false, to_status, true
 
@@ -22,12 +23,21 @@ class BackupFacts:
     start_time: str = ""
     completion_time: str = ""
     artifacts: tuple[BackupArtifact, ...] = ()
+    #: Of a restore.
+    restored: tuple[RestoredShare, ...] = ()
+    safety: tuple[SafetySnapshot, ...] = ()
 
     @classmethod
     def of_status(cls, backup: DittoFSBackup) -> BackupFacts:
         """What the last pass wrote down."""
         status = backup.status
-        return cls(status.start_time, status.completion_time, status.artifacts)
+        return cls(
+            start_time=status.start_time,
+            completion_time=status.completion_time,
+            artifacts=status.artifacts,
+            restored=status.restored,
+            safety=status.safety_snapshots,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,13 @@ def completed(facts: BackupFacts, *, now: datetime) -> Findings:
     shares = "1 share" if len(facts.artifacts) == 1 else f"{len(facts.artifacts)} shares"
     metadata = f"{sum(artifact.bytes or 0 for artifact in facts.artifacts)} bytes of metadata"
     return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {metadata}; {kept}", facts)
+
+
+def restored(facts: BackupFacts, *, now: datetime) -> Findings:
+    """Every share has what the backup kept of it."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored; what was there before is in status.safetySnapshots"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
@@ -134,6 +151,8 @@ def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -
         **({"size": size} if size else {}),
         "durable": findings.phase is BackupPhase.COMPLETED and is_durable(facts.artifacts),
         "artifacts": [artifact.manifest() for artifact in facts.artifacts],
+        **({"restored": [_without_blanks(share.manifest()) for share in facts.restored]} if facts.restored else {}),
+        **({"safetySnapshots": [snapshot.manifest() for snapshot in facts.safety]} if facts.safety else {}),
         "conditions": to_status(
             _conditions(findings),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in backup.status.conditions],
@@ -141,6 +160,11 @@ def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -
             now=now,
         ),
     }
+
+
+def _without_blanks(document: dict[str, Any]) -> dict[str, Any]:
+    """A time that is not known is none that the API server takes."""
+    return {name: value for name, value in document.items() if value != ""}
 
 
 def _conditions(findings: Findings) -> tuple[Condition, ...]:
