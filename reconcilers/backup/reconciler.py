@@ -17,9 +17,10 @@ from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
-from reconcilers.backup.run import BackupRun, Subject
+from reconcilers.backup.run import BackupRun
 from reconcilers.backup.schedules import Schedules
 from reconcilers.backup.status import BackupFacts, Findings, wanted_status
+from reconcilers.backup.subject import Subject
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess
 from reconcilers.status_writer import StatusWriter
