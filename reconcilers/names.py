@@ -69,6 +69,7 @@ class Component(StrEnum):
     SERVER = "server"
     #: Of claims that archives are kept on.
     ARCHIVE = "archive"
+    JOB = "job"
 
 
 class PortName(StrEnum):

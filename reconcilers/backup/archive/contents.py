@@ -34,13 +34,13 @@ class TooLarge(Exception):
 
 
 def contents(
-    backup: DittoFSBackup, instance: DittoFS, objects: Iterable[View], *, clean_stop: bool, pins: Mapping[str, str]
+    backup: DittoFSBackup, instance: DittoFS, objects: Iterable[View], *, pins: Mapping[str, str]
 ) -> Manifest:
     """The ConfigMap for the Jobs of `backup`; `pins` are the ids of snapshots by path. Raises TooLarge."""
     archived = {"apiVersion": "v1", "kind": "List", "items": [_archived(one) for one in objects]}
     # Without a time in it: the same objects give the same bytes.
     packed = base64.b64encode(gzip.compress(_json(archived), mtime=0)).decode()
-    description = _json(_description(instance, clean_stop=clean_stop, pins=pins)).decode()
+    description = _json(_description(instance, pins=pins)).decode()
     if len(packed) + len(description) > MAX_BYTES:
         raise TooLarge("what is to be archived of the Kubernetes objects takes more than a ConfigMap can hold")
     metadata = backup.metadata
@@ -66,7 +66,7 @@ def contents(
     }
 
 
-def _description(instance: DittoFS, *, clean_stop: bool, pins: Mapping[str, str]) -> dict[str, Any]:
+def _description(instance: DittoFS, *, pins: Mapping[str, str]) -> dict[str, Any]:
     spec, metadata = instance.spec, instance.metadata
     return {
         "instance": {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid},
@@ -75,7 +75,7 @@ def _description(instance: DittoFS, *, clean_stop: bool, pins: Mapping[str, str]
         "metadata": spec.metadata.type.value,
         "payload": spec.payload.type.value,
         **({"bucket": _bucket(instance)} if spec.payload.type is PayloadType.S3 else {}),
-        "cleanStop": clean_stop,
+        "cleanStop": False,
         "snapshots": dict(pins),
     }
 

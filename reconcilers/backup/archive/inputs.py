@@ -26,10 +26,10 @@ class Inputs:
         self._caches = caches
         self._client = client
 
-    def make(self, backup: DittoFSBackup, instance: DittoFS, *, clean_stop: bool) -> None:
+    def make(self, backup: DittoFSBackup, instance: DittoFS) -> None:
         """Make the ConfigMap of `backup`, once. Raises TooLarge or NameTaken."""
         pins = {one.path: one.snapshot_id for one in backup.status.artifacts if one.snapshot_id}
-        wanted = contents(backup, instance, self._objects(instance), clean_stop=clean_stop, pins=pins)
+        wanted = contents(backup, instance, self._objects(instance), pins=pins)
         key = ObjectKey.of(wanted)
         try:
             self._client.create(CONFIG_MAP, wanted, field_manager=names.FIELD_MANAGER)

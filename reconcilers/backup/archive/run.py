@@ -254,7 +254,7 @@ class ArchiveRun:
 
     def _copy(self, scene: _Scene, instance: DittoFS) -> Result:
         try:
-            self._inputs.make(scene.backup, instance, clean_stop=self._ends.was_clean(instance))
+            self._inputs.make(scene.backup, instance)
         except (TooLarge, NameTaken) as error:
             return self._fail(scene, "ContentsRefused", str(error))
         return self._start(scene, self._orders(scene).write(instance), BackupPhase.RUNNING)
