@@ -20,7 +20,6 @@ FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dittofs-operator"
 #: Owner of the shares-hash annotation alone: the main manager's apply would drop the annotation otherwise.
 SHARES_FIELD_MANAGER = "dittofs-operator-shares"
-
 #: On the pod template: hash of what the pod consumes at its start.
 CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
 #: On the DittoFS: hash of its declared shares, by which the share reconciler asks for a new ConfigMap.
@@ -163,7 +162,7 @@ api_service = ChildName("-api")
 metrics_service = ChildName("-metrics")
 network_policy = ChildName()
 service_monitor = ChildName()
-#: The claim that the operator makes for archives; called with the name of a DittoFSBackup, of a schedule for all of its.
+#: The claim that the operator makes for archives; called with the name of a DittoFSBackup, or of its schedule.
 archive_claim = ChildName("-archive")
 #: The ConfigMap with what the Jobs of a DittoFSBackup are told; called with its name.
 archive_contents = ChildName("-archive")

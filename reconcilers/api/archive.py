@@ -58,8 +58,8 @@ class ArchiveBucket(ApiModel):
         Field(
             max_length=255,
             pattern=PREFIX,
-            description="What the names of all objects begin with; empty: nothing. In the bucket of the DittoFS it must "
-            "be outside of that one's prefix, below which the server deletes what it does not know.",
+            description="What the names of all objects begin with; empty: nothing. In the bucket of the DittoFS it "
+            "must be outside of that one's prefix, below which the server deletes what it does not know.",
         ),
     ] = ""
     region: Annotated[

@@ -26,6 +26,8 @@ class BackupCaches:
     instances: Cache
     shares: Cache
     backups: Cache
+    #: The Jobs with `names.MANAGED_SELECTOR`.
+    jobs: Cache
 
 
 def instance_key(backup: View) -> ObjectKey:

@@ -69,8 +69,12 @@ class Findings:
 
 def waiting(backup: DittoFSBackup, obstacle: Obstacle) -> Findings:
     """Something is in the way of the backup."""
+    target = None
+    if obstacle.reason.startswith("Target"):
+        target = false(BackupCondition.TARGET_READY, obstacle.reason, obstacle.message)
+    facts = BackupFacts.of_status(backup)
     return Findings(
-        obstacle.phase, obstacle.reason, obstacle.message, BackupFacts.of_status(backup), progressing=not obstacle.final
+        obstacle.phase, obstacle.reason, obstacle.message, facts, progressing=not obstacle.final, target=target
     )
 
 
@@ -104,9 +108,7 @@ def completed(facts: BackupFacts, *, now: datetime) -> Findings:
 def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
     """The archive was written, and read back."""
     message = f"the archive of {facts.archive_size} bytes is verified: {location}"
-    return Findings(
-        BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME))
-    )
+    return Findings(BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
@@ -201,9 +203,7 @@ def known_target(backup: DittoFSBackup) -> Condition:
     known = _previous(backup, BackupCondition.TARGET_READY)
     if not known:
         return unknown(BackupCondition.TARGET_READY, "NotChecked", "the target has not been looked at yet")
-    return Condition(
-        BackupCondition.TARGET_READY, ConditionStatus(known["status"]), known["reason"], known["message"]
-    )
+    return Condition(BackupCondition.TARGET_READY, ConditionStatus(known["status"]), known["reason"], known["message"])
 
 
 def _previous(backup: DittoFSBackup, kind: BackupCondition) -> Mapping[str, Any]:

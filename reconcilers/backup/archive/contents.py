@@ -33,9 +33,7 @@ class TooLarge(Exception):
     """The objects don't fit into a ConfigMap."""
 
 
-def contents(
-    backup: DittoFSBackup, instance: DittoFS, objects: Iterable[View], *, pins: Mapping[str, str]
-) -> Manifest:
+def contents(backup: DittoFSBackup, instance: DittoFS, objects: Iterable[View], *, pins: Mapping[str, str]) -> Manifest:
     """The ConfigMap for the Jobs of `backup`; `pins` are the ids of snapshots by path. Raises TooLarge."""
     archived = {"apiVersion": "v1", "kind": "List", "items": [_archived(one) for one in objects]}
     # Without a time in it: the same objects give the same bytes.
@@ -96,8 +94,8 @@ def _archived(view: View) -> dict[str, Any]:
     annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != _LAST_APPLIED}
     ours = {key: value for key, value in annotations.items() if _is_kept(key)}
     metadata = {field: value for field, value in metadata.items() if field != "annotations"}
-    kept = {field: whole[field] for field in ("apiVersion", "kind", "spec") if field in whole}
-    return {**kept, "metadata": {**metadata, **({"annotations": ours} if ours else {})}}
+    kept: dict[str, Any] = {field: whole[field] for field in ("apiVersion", "kind", "spec") if field in whole}
+    return kept | {"metadata": {**metadata, **({"annotations": ours} if ours else {})}}
 
 
 def _is_kept(annotation: str) -> bool:

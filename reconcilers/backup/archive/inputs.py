@@ -11,7 +11,7 @@ from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM
 from reconcilers.backup.archive.contents import contents
-from reconcilers.backup.caches import BackupCaches, instance_key
+from reconcilers.backup.caches import BackupCaches
 from reconcilers.share.caches import BY_INSTANCE as SHARES_BY_INSTANCE
 
 
@@ -35,7 +35,9 @@ class Inputs:
             self._client.create(CONFIG_MAP, wanted, field_manager=names.FIELD_MANAGER)
         except AlreadyExists:
             if not _is_of(self._client.get(CONFIG_MAP, key), backup):
-                raise NameTaken(f'ConfigMap "{key.name}" is not of this backup: remove it, or rename the backup') from None
+                raise NameTaken(
+                    f'ConfigMap "{key.name}" is not of this backup: remove it, or rename the backup'
+                ) from None
 
     def _objects(self, instance: DittoFS) -> list[View]:
         """The DittoFS, its shares, and the claim that has the list of files that are still to be removed."""

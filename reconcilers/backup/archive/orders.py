@@ -6,7 +6,7 @@ No Secret is ever an argument, and no Job has more than it reads or writes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconcilers import names
 from reconcilers.api.archive import ArchiveBucket
@@ -16,7 +16,7 @@ from reconcilers.api.pod import Pod
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import PayloadType
 from reconcilers.backup.archive.contents import DESCRIPTION_FILE, OBJECTS_FILE
-from reconcilers.builders.job import RESOURCES, RESULT_FILE, Claim, Files, JobOptions
+from reconcilers.builders.job import RESULT_FILE, Claim, Files, JobOptions
 
 #: What the names of the Jobs end with.
 WRITE, READ, REMOVE = "bk", "vf", "rm"
@@ -82,7 +82,7 @@ class Orders:
     def _options(self, suffix: str, command: str, parts: _Parts, *, retries: int) -> JobOptions:
         wanted = self.backup.spec.job
         spec = None if self.instance is None else self.instance.spec
-        return JobOptions(
+        options = JobOptions(
             suffix=suffix,
             image=self.image,
             arguments=(command, *parts.arguments, f"--result={RESULT_FILE}"),
@@ -91,13 +91,14 @@ class Orders:
             retries=retries,
             pull_secrets=() if spec is None else tuple(one.name for one in spec.image_pull_secrets),
             pod=Pod() if spec is None else spec.pod,
-            resources=wanted.resources.manifest() or RESOURCES,
             node_selector=wanted.node_selector,
             tolerations=wanted.tolerations,
             claims=parts.claims,
             secrets=parts.secrets,
             config_maps=parts.config_maps,
         )
+        resources = wanted.resources.manifest()
+        return replace(options, resources=resources) if resources else options
 
     def _place(self, *, read_only: bool = False) -> _Parts:
         target = self.backup.spec.target
