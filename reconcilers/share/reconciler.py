@@ -22,6 +22,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition
+from reconcilers.hold import Hold, standing
 from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
@@ -39,6 +40,7 @@ from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
+    held,
     out_of_sync,
     remarked,
     suspended,
@@ -124,11 +126,27 @@ class ShareReconciler:
             if not view["metadata"].get("deletionTimestamp"):
                 return self._unreadable.tell(view, error)
             share = leaving_share(known)
+        hold = self._hold(share)
+        if hold is not None:
+            # What its server listed before says nothing of what the backup leaves.
+            self._convergence.distrust(share)
+            if share.deleting:
+                self._deletion.put_off(key)
+            left_s = max(hold.left_s(self._clock.now()), AWAY_LOOK_S)
+            return self._report(Subject(view, share), held(share, hold), RequeueAfter(left_s))
         if not share.deleting:
             return self._reconcile(Subject(view, share))
         result = self._deletion.step(view, share)
         self._convergence.distrust(share)  # after: it may have disabled the share
         return result
+
+    def _hold(self, share: DittoFSShare) -> Hold | None:
+        """The hold of a backup on `share`, whose instance is there to stay."""
+        instance = self._caches.instances.get(_instance_key(share))
+        if instance is None or instance["metadata"].get("deletionTimestamp"):
+            return None
+        hold = standing(instance, self._caches.backups, now=self._clock.now()).hold
+        return hold if hold is not None and hold.covers(share.metadata.name) else None
 
     def _reconcile(self, subject: Subject) -> Result:
         share = subject.share
