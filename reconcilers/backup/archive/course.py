@@ -85,13 +85,13 @@ def next_deed(sight: Sight) -> Deed:
 def _beside_the_copy(sight: Sight) -> Deed:
     if sight.copy is Stage.FAILED:
         return Deed.GIVE_UP_COPY
+    if sight.overdue and sight.copy is not Stage.DONE:
+        return Deed.GIVE_UP_LATE
     if sight.held is not HoldMode.STOP:
         return Deed.GIVE_UP_UNHELD
-    if sight.copy is Stage.DONE:
-        return Deed.RECORD
-    if sight.overdue:
-        return Deed.GIVE_UP_LATE
     match sight.copy:
+        case Stage.DONE:
+            return Deed.RECORD
         case Stage.STUCK:
             return Deed.GIVE_UP_STUCK
         case Stage.SILENT:
