@@ -51,7 +51,7 @@ def read_authorities(file: Path) -> str:
 
 
 def plain_objects(file: Path, scratch: Path) -> Path:
-    """The file of the Kubernetes objects as it is, or, where it ends in `.gz`, opened in `scratch`; raises WrongInput."""
+    """The file of the Kubernetes objects; one that ends in `.gz` opened, in `scratch`. Raises WrongInput."""
     if file.suffix != ".gz":
         return file
     opened = scratch / file.stem
