@@ -39,6 +39,7 @@ from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
+    noted_status,
     out_of_sync,
     remarked,
     suspended,
@@ -163,9 +164,17 @@ class ShareReconciler:
 
     def _synchronize(self, subject: Subject, instance: DittoFS) -> Result:
         known, retry_after_s = ShareFacts.of_status(subject.share), 0.0
+
+        def note(facts: ShareFacts) -> None:
+            nonlocal known
+            self._note(subject, facts)
+            known = facts
+
         try:
             session = self._access.open(instance)
-            findings = self._convergence.step(subject, instance, session)
+            findings = self._convergence.step(subject, instance, session, note)
+        except _NotNoted as failure:
+            return _unwritten(failure.error)
         except CredentialsMissing as error:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
         except (SecretProblem, ApiError) as error:
@@ -240,14 +249,37 @@ class ShareReconciler:
             findings = replace(findings, facts=replace(findings.facts, metadata_store=metadata_store))
         self._report(Subject(view, share), findings, Done())
 
+    def _note(self, subject: Subject, facts: ShareFacts) -> None:
+        try:
+            self._status.write(subject.view, noted_status(self._status.last(subject.view), facts))
+        except ApiError as error:
+            raise _NotNoted(error) from error
+
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
         try:
             self._status.write(subject.view, wanted_status(subject.share, findings, now=self._clock.now()))
-        except ObjectNotFound:
-            return Done()
-        except ObjectConflict:
-            return RequeueAfter(STALE_S)
+        except ApiError as error:
+            return _unwritten(error)
         return result
+
+
+class _NotNoted(Exception):
+    """What has to be in the status before the server is changed could not be written there."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _unwritten(error: ApiError) -> Result:
+    """What follows when a status could not be written; raises `error` where it is no part of the object's life."""
+    match error:
+        case ObjectNotFound():
+            return Done()
+        case ObjectConflict():
+            return RequeueAfter(STALE_S)
+        case _:
+            raise error
 
 
 def _instance_key(share: DittoFSShare) -> ObjectKey:
