@@ -174,6 +174,37 @@ def test_what_somebody_changed_before_a_start_and_was_set_right_after_it_waits_f
     assert told(world, key, "RestartRequired")[0] == "True"
 
 
+def test_what_somebody_changed_before_a_start_is_in_force_although_no_look_has_shown_it_yet(world: ShareWorld) -> None:
+    key, other = world.put_share(), world.put_share("other")
+    for each in (key, other):
+        world.settle(each)
+    world.hand.update_share("/export", fields={"encrypt_data": True})  # which the list of shares does not show yet
+    world.start_server_again()
+
+    world.put_share(smb={"streamsDisabled": True})
+    world.settle(key)
+
+    assert world.status(key)["inForce"]["values"] == {"smb.encryptData": "true"}
+
+
+def test_what_somebody_changed_of_the_nfs_options_before_a_start_is_in_force_before_they_are_looked_at_again(
+    world: ShareWorld,
+) -> None:
+    key = world.put_share()
+    world.settle(key)
+    world.put_share(smb={"encryptData": True})
+    world.settle(key)
+    world.hand.patch_share_nfs_config("/export", {"require_kerberos": True})
+    world.start_server_again()
+
+    world.clock.advance(POLL_S)
+    world.settle(key)
+
+    status, _, message = told(world, key, "RestartRequired")
+    assert status == "True"
+    assert "takes up nfs.requireKerberos only" in message
+
+
 def test_a_change_right_after_a_start_waits_for_the_next_one(world: ShareWorld) -> None:
     key, other = world.put_share(), world.put_share("other", nfs={"requireKerberos": True})
     for each in (key, other):
