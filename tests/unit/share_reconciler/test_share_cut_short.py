@@ -55,6 +55,21 @@ def cut_short(before_write: int, *, killed: bool) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def refused_once(refusal: ApiError) -> Iterator[None]:
+    """The API server refuses the next status."""
+    apply, refusals = Objects.apply, [refusal]
+
+    def refuse(self: Any, *arguments: Any, **options: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return apply(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Objects, "apply", refuse)
+        yield
+
+
 def cut_every_way(world: ShareWorld, spec: dict[str, Any] | None, names: list[str]) -> None:
     """Change the share of each name, and let that pass of each end at another point; then everything goes on."""
     for name, (point, killed) in zip(names, ways(), strict=True):
@@ -188,9 +203,7 @@ def test_nothing_is_noted_ahead_of_the_making_of_a_share_that_needs_no_more_chan
     assert world.objects.writes == ["json patch", "apply status"]
 
 
-def test_a_share_is_not_changed_when_what_is_in_force_can_not_be_noted(
-    world: ShareWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_share_is_not_changed_when_what_is_in_force_can_not_be_noted(world: ShareWorld) -> None:
     world.start_server_again(later_s=-60.0)
     key = world.put_share()
     world.settle(key)
@@ -203,16 +216,14 @@ def test_a_share_is_not_changed_when_what_is_in_force_can_not_be_noted(
         Invalid(422, "Invalid", "too long"): None,
     }
 
+    told_before = world.status(key)["conditions"]
     for refusal, result in refusals.items():
+        with refused_once(refusal):
+            if result is not None:
+                assert world.reconciler.reconcile(key) == result
+            else:
+                with pytest.raises(Invalid):
+                    world.reconciler.reconcile(key)
 
-        def refuse(*_: Any, refusal: ApiError = refusal, **__: Any) -> None:
-            raise refusal
-
-        monkeypatch.setattr(world.objects, "apply", refuse)
-        if result is not None:
-            assert world.reconciler.reconcile(key) == result
-        else:
-            with pytest.raises(Invalid):
-                world.reconciler.reconcile(key)
-
+    assert world.status(key)["conditions"] == told_before
     assert {call.path for call in world.calls if call.method != "GET"} == {"/api/v1/auth/login"}
