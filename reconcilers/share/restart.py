@@ -36,7 +36,8 @@ WAITING_NFS_OPTIONS: Mapping[str, str] = {name: f"nfs.{NFS_FIELDS[name]}" for na
 class InForce:
     """What the server that was started at `started_at` (its own time) runs with, by field; defaults are left out.
 
-    Not `known`: the share was changed since by nobody knows whom, so these are only the values of its row.
+    Not `known`: the share was changed since by nobody knows whom, or during that start, so these are only the values
+    of its row.
     """
 
     started_at: str
@@ -120,8 +121,8 @@ def restart_required(in_force: InForce, fields: tuple[str, ...], *, instance: st
     kind, advice = ShareCondition.RESTART_REQUIRED, f'delete the pod "{instance}-0" when a pause suits'
     if not in_force.known:
         message = (
-            "the share was changed after the server's start, before this object knew it: nobody can tell whether all "
-            f"its values are in force. They are after the server's next start: {advice}"
+            "the share was changed since the server's start, by others or while it started: nobody can tell whether "
+            f"all its values are in force. They are after the server's next start: {advice}"
         )
         return unknown(kind, "NotKnown", message)
     if fields:
