@@ -50,6 +50,7 @@ from reconcilers.dittofs.caches import (
     instances_of_secret,
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
+from reconcilers.hold import held_by
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.announcer import SharesAnnouncer
@@ -59,6 +60,7 @@ from reconcilers.share.caches import (
     changed_share,
     instance_of_share,
     server_of_share,
+    shares_held_by,
     shares_of_instance,
     shares_of_same_path,
 )
@@ -175,6 +177,7 @@ class Program:
             caches=DittoFSCaches(
                 dittofs=instances.store,
                 shares=shares.store,
+                backups=backups.store,
                 config_maps=config_maps.store,
                 secrets=secrets.store,
                 service_accounts=accounts.store,
@@ -199,12 +202,13 @@ class Program:
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)
         dittofs.watch(instances, instances_of_same_bucket(instances.store))
+        dittofs.watch(backups, held_by(instances.store))
         dittofs.watch(secrets, instances_of_secret(instances.store))
         dittofs.watch(postgres_clusters, instances_of_postgres_cluster(instances.store))
         for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods, service_monitors):
             dittofs.watch(children, instance_of_child)
 
-        share_caches = ShareCaches(instances=instances.store, shares=shares.store)
+        share_caches = ShareCaches(instances=instances.store, shares=shares.store, backups=backups.store)
         share_reconciler = ShareReconciler(
             caches=share_caches,
             client=self._client,
@@ -224,6 +228,7 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+        share.watch(backups, shares_held_by(instances.store, shares.store))
 
         backup_reconciler = BackupReconciler(
             caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),

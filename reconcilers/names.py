@@ -20,7 +20,11 @@ FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dittofs-operator"
 #: Owner of the shares-hash annotation alone: the main manager's apply would drop the annotation otherwise.
 SHARES_FIELD_MANAGER = "dittofs-operator-shares"
+#: Owner of the operation annotation alone.
+BACKUPS_FIELD_MANAGER = "dittofs-operator-backups"
 
+#: On the DittoFS: the hold of a backup, `reconcilers.hold`.
+OPERATION_ANNOTATION = f"{GROUP}/operation"
 #: On the pod template: hash of what the pod consumes at its start.
 CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
 #: On the DittoFS: hash of its declared shares, by which the share reconciler asks for a new ConfigMap.
@@ -67,6 +71,7 @@ class Component(StrEnum):
     """Values of the component label."""
 
     SERVER = "server"
+    JOB = "job"
 
 
 class PortName(StrEnum):

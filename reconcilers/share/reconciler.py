@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from informers.clock import Clock
 from informers.errors import ApiError
-from informers.errors import Conflict as ObjectConflict
-from informers.errors import NotFound as ObjectNotFound
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
@@ -22,6 +20,7 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition
+from reconcilers.hold import Hold, standing
 from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
@@ -39,6 +38,7 @@ from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
+    held,
     noted_status,
     out_of_sync,
     remarked,
@@ -46,6 +46,7 @@ from reconcilers.share.status import (
     wanted_status,
     without_instance,
 )
+from reconcilers.share.unwritten import NotNoted, unwritten
 from reconcilers.status_writer import StatusWriter
 from reconcilers.unreadable import INVALID_SPEC, Unreadable
 
@@ -54,9 +55,6 @@ LOADING_LOOK_S = 1.0
 
 #: How soon at the earliest to try a server again that was not there for one share, and so for none of its shares.
 AWAY_LOOK_S = 1.0
-
-#: How soon to try again to write a status that others wrote in between of.
-STALE_S = 1.0
 
 
 class ShareReconciler:
@@ -125,11 +123,27 @@ class ShareReconciler:
             if not view["metadata"].get("deletionTimestamp"):
                 return self._unreadable.tell(view, error)
             share = leaving_share(known)
+        hold = self._hold(share)
+        if hold is not None:
+            # What its server listed before says nothing of what the backup leaves.
+            self._convergence.distrust(share)
+            if share.deleting:
+                self._deletion.put_off(key)
+            left_s = max(hold.left_s(self._clock.now()), AWAY_LOOK_S)
+            return self._report(Subject(view, share), held(share, hold), RequeueAfter(left_s))
         if not share.deleting:
             return self._reconcile(Subject(view, share))
         result = self._deletion.step(view, share)
         self._convergence.distrust(share)  # after: it may have disabled the share
         return result
+
+    def _hold(self, share: DittoFSShare) -> Hold | None:
+        """The hold of a backup on `share`, whose instance is there to stay."""
+        instance = self._caches.instances.get(_instance_key(share))
+        if instance is None or instance["metadata"].get("deletionTimestamp"):
+            return None
+        hold = standing(instance, self._caches.backups, now=self._clock.now()).hold
+        return hold if hold is not None and hold.covers(share.metadata.name) else None
 
     def _reconcile(self, subject: Subject) -> Result:
         share = subject.share
@@ -173,8 +187,8 @@ class ShareReconciler:
         try:
             session = self._access.open(instance)
             findings = self._convergence.step(subject, instance, session, note)
-        except _NotNoted as failure:
-            return _unwritten(failure.error)
+        except NotNoted as failure:
+            return unwritten(failure.error)
         except CredentialsMissing as error:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
         except (SecretProblem, ApiError) as error:
@@ -253,33 +267,14 @@ class ShareReconciler:
         try:
             self._status.write(subject.view, noted_status(self._status.last(subject.view), facts))
         except ApiError as error:
-            raise _NotNoted(error) from error
+            raise NotNoted(error) from error
 
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
         try:
             self._status.write(subject.view, wanted_status(subject.share, findings, now=self._clock.now()))
         except ApiError as error:
-            return _unwritten(error)
+            return unwritten(error)
         return result
-
-
-class _NotNoted(Exception):
-    """What has to be in the status before the server is changed could not be written there."""
-
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _unwritten(error: ApiError) -> Result:
-    """What follows when a status could not be written; raises `error` where it is no part of the object's life."""
-    match error:
-        case ObjectNotFound():
-            return Done()
-        case ObjectConflict():
-            return RequeueAfter(STALE_S)
-        case _:
-            raise error
 
 
 def _instance_key(share: DittoFSShare) -> ObjectKey:

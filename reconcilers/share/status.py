@@ -11,6 +11,7 @@ from reconcilers.api.common import Condition as ToldCondition
 from reconcilers.api.common import ConditionStatus
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
+from reconcilers.hold import HELD, Hold
 from reconcilers.server.rows import HEALTHY, Share
 from reconcilers.share.restart import InForce
 
@@ -159,6 +160,18 @@ def suspended(share: DittoFSShare, *, message: str) -> Findings:
         instance_ready=instance_ready,
         synced=unknown(ShareCondition.SYNCED, "Suspended", message),
         facts=ShareFacts.of_status(share),
+    )
+
+
+def held(share: DittoFSShare, hold: Hold) -> Findings:
+    """A backup works on the share, or on the server below it: nobody else does."""
+    instance_ready = _as_told(share, ShareCondition.INSTANCE_READY)
+    return Findings(
+        phase=SharePhase.DELETING if share.deleting else SharePhase.MAINTENANCE,
+        instance_ready=instance_ready or unknown(ShareCondition.INSTANCE_READY, HELD, hold.words()),
+        synced=unknown(ShareCondition.SYNCED, HELD, hold.words()),
+        facts=ShareFacts.of_status(share),
+        obstacle=false(ShareCondition.READY, HELD, hold.words()),
     )
 
 

@@ -222,7 +222,9 @@ class ShareWorld:
         self.objects = Objects()
         self.recorder = Recorder()
         self.credentials = FixedCredentials()
-        self.caches = ShareCaches(instances=self.objects.instances, shares=self.objects.shares)
+        self.caches = ShareCaches(
+            instances=self.objects.instances, shares=self.objects.shares, backups=self.objects.backups
+        )
         #: What the reconciler asked the server, in order.
         self.calls: list[Call] = []
         self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)

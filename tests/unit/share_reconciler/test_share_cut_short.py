@@ -12,7 +12,7 @@ from informers.errors import ApiError, Conflict, Invalid, NotFound
 from informers.resource import ObjectKey
 from informers.result import Done, RequeueAfter, Result
 from reconcilers.server.errors import ServerUnreachable
-from reconcilers.share.reconciler import STALE_S
+from reconcilers.share.unwritten import STALE_S
 from tests.support.share_world import POLL_S, Objects, RecordingTransport, ShareWorld
 
 #: More writes than the longest of these passes has.
