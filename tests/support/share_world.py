@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -265,6 +266,11 @@ class ShareWorld:
         self.server = self.server.again(later_s)
         self.hand = self._session()
         self.put_instance()
+
+    def seem_started_again(self, *, later_s: float) -> None:
+        """Let the server tell another time of start, as after a start at which nobody had to connect anew."""
+        assert self.server.double is not None
+        self.server.double._started_at = time.time() + later_s
 
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)
