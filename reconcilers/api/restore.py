@@ -22,6 +22,11 @@ RESTORE_ONCE = Rule(
     "a restore happens once: remove schedule, or choose operation Backup",
     ".schedule",
 )
+RESTORE_IN_PLACE = Rule(
+    "self.operation == 'Backup' || self.method == 'Snapshot'",
+    "restores are from snapshots; leave method and target out, or choose operation Backup",
+    ".method",
+)
 
 
 class RestoreSource(ApiModel):

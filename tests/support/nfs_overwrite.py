@@ -34,11 +34,16 @@ def overwrite(url: str) -> None:
         or libnfs.nfs_creat(context, place.contents.file, 0o666, ctypes.byref(handle))
     ):
         raise OSError(libnfs.nfs_get_error(context).decode())
-    print("open", flush=True)
+    _tell("open")
     for line in sys.stdin:
         content = line.rstrip("\n").encode()
         written = libnfs.nfs_pwrite(context, handle, 0, len(content), content)
-        print("ok" if written == len(content) else libnfs.nfs_get_error(context).decode().split("\n")[0], flush=True)
+        _tell("ok" if written == len(content) else libnfs.nfs_get_error(context).decode().split("\n")[0])
+
+
+def _tell(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
