@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import socket
 import struct
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _CONNECTED = b"\x00"
 
@@ -64,7 +65,15 @@ class LocalRoute:
     ports: Mapping[int, int]
 
 
-Route = SandboxRoute | LocalRoute
+@dataclass(frozen=True, slots=True)
+class SilentRoute:
+    """The pod takes every connection and never says a word."""
+
+    #: The far ends of its connections, which are open as long as they are here.
+    ends: list[socket.socket] = field(default_factory=list)
+
+
+Route = SandboxRoute | LocalRoute | SilentRoute
 
 
 class PodNetwork:
@@ -94,6 +103,10 @@ class PodNetwork:
         with self._lock:
             self._routes.pop(address, None)
 
+    def silence(self, address: str) -> None:
+        """The pod of `address` hangs, for all but its kubelet, until it is started again."""
+        self.publish(address, SilentRoute())
+
     def route(self, address: str) -> Route | None:
         """The way to the pod of `address`; None when nothing runs there."""
         with self._lock:
@@ -107,6 +120,10 @@ async def dial(route: Route, port: int) -> tuple[asyncio.StreamReader, asyncio.S
             if port not in ports:
                 raise ConnectionRefusedError(f"nothing listens on port {port} of the pod")
             return await asyncio.open_connection("127.0.0.1", ports[port])
+        case SilentRoute(ends=ends):
+            near, far = socket.socketpair()
+            ends.append(far)
+            return await asyncio.open_connection(sock=near)
         case SandboxRoute(socket_name=name):
             reader, writer = await asyncio.open_unix_connection(name)
             connected = False
