@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-import socket
 import struct
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _CONNECTED = b"\x00"
 
@@ -65,15 +64,7 @@ class LocalRoute:
     ports: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class SilentRoute:
-    """The pod takes every connection and never says a word."""
-
-    #: The far ends of its connections, which are open as long as they are here.
-    ends: list[socket.socket] = field(default_factory=list)
-
-
-Route = SandboxRoute | LocalRoute | SilentRoute
+Route = SandboxRoute | LocalRoute
 
 
 class PodNetwork:
@@ -82,6 +73,7 @@ class PodNetwork:
     def __init__(self, pool: AddressPool) -> None:
         self._pool = pool
         self._routes: dict[str, Route] = {}
+        self._silent: set[str] = set()
         self._lock = threading.Lock()
 
     def join(self) -> str:
@@ -97,6 +89,7 @@ class PodNetwork:
         """The pod of `address` can be reached by `route` from now on."""
         with self._lock:
             self._routes[address] = route
+            self._silent.discard(address)
 
     def withdraw(self, address: str) -> None:
         """Nothing runs in the pod of `address`."""
@@ -104,8 +97,14 @@ class PodNetwork:
             self._routes.pop(address, None)
 
     def silence(self, address: str) -> None:
-        """The pod of `address` hangs, for all but its kubelet, until it is started again."""
-        self.publish(address, SilentRoute())
+        """Let the pod of `address` hang, for all but its kubelet, until something is started in it again."""
+        with self._lock:
+            self._silent.add(address)
+
+    def is_silent(self, address: str) -> bool:
+        """Whether connections to the pod of `address` are open and carry nothing, in neither direction."""
+        with self._lock:
+            return address in self._silent
 
     def route(self, address: str) -> Route | None:
         """The way to the pod of `address`; None when nothing runs there."""
@@ -120,10 +119,6 @@ async def dial(route: Route, port: int) -> tuple[asyncio.StreamReader, asyncio.S
             if port not in ports:
                 raise ConnectionRefusedError(f"nothing listens on port {port} of the pod")
             return await asyncio.open_connection("127.0.0.1", ports[port])
-        case SilentRoute(ends=ends):
-            near, far = socket.socketpair()
-            ends.append(far)
-            return await asyncio.open_connection(sock=near)
         case SandboxRoute(socket_name=name):
             reader, writer = await asyncio.open_unix_connection(name)
             connected = False
