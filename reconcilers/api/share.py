@@ -149,6 +149,7 @@ class SharePhase(StrEnum):
     """The state of a DittoFSShare in one word: the first that fits, in this order."""
 
     DELETING = "Deleting"
+    MAINTENANCE = "Maintenance"
     SUSPENDED = "Suspended"
     WAITING_FOR_INSTANCE = "WaitingForInstance"
     PENDING = "Pending"
