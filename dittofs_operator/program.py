@@ -50,6 +50,7 @@ from reconcilers.dittofs.caches import (
     instances_of_secret,
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
+from reconcilers.jobs import Jobs, owner_of_job, owner_of_job_pod
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.announcer import SharesAnnouncer
@@ -152,7 +153,7 @@ class Program:
         backups = self._informer(resources.DITTOFS_BACKUP, indexers=BACKUP_INDEXERS)
         # Users name Secrets of their own: of all of them, but of each no more than its metadata.
         secrets = self._informer(resources.SECRET, metadata_only=True)
-        config_maps, accounts, claims, stateful_sets, services, policies, pods = (
+        config_maps, accounts, claims, stateful_sets, services, policies, pods, jobs = (
             self._informer(resource, label_selector=names.MANAGED_SELECTOR)
             for resource in (
                 resources.CONFIG_MAP,
@@ -162,6 +163,7 @@ class Program:
                 resources.SERVICE,
                 resources.NETWORK_POLICY,
                 resources.POD,
+                resources.JOB,
             )
         )
         postgres_clusters = self._informer(resources.POSTGRES_CLUSTER, optional=True)
@@ -214,6 +216,8 @@ class Program:
             clock=self._clock,
             poll_interval_s=poll_interval_s,
             deep_poll_interval_s=self._settings.deep_poll_interval,
+            jobs=Jobs(jobs=jobs.store, client=self._client),
+            image=self._settings.image or "",
         )
         share = self._controller(
             "dittofsshare",
@@ -224,6 +228,8 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+        share.watch(jobs, owner_of_job(resources.DITTOFS_SHARE))
+        share.watch(pods, owner_of_job_pod(resources.DITTOFS_SHARE, jobs.store))
 
         backup_reconciler = BackupReconciler(
             caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),

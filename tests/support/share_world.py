@@ -13,6 +13,7 @@ from typing import Any
 import jsonpatch
 import structlog
 
+from informers.client import ObjectList
 from informers.clock import Clock, SystemClock
 from informers.errors import AlreadyExists, Conflict, Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
@@ -20,8 +21,18 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
+from reconcilers.api.resources import (
+    DITTOFS,
+    DITTOFS_BACKUP,
+    DITTOFS_SHARE,
+    JOB,
+    PERSISTENT_VOLUME_CLAIM,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
 from reconcilers.backup.caches import BACKUP_INDEXERS
+from reconcilers.dittofs.caches import DITTOFS_INDEXERS
+from reconcilers.jobs import Jobs
 from reconcilers.purge import Purge
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
@@ -69,7 +80,11 @@ class Objects:
     def __init__(self) -> None:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
-        self.instances = Store(logger=logger)
+        self.instances = Store(indexers=DITTOFS_INDEXERS, logger=logger)
+        self.jobs = Store(logger=logger)
+        self.accounts = Store(logger=logger)
+        #: What a list of pods gives.
+        self.pods: list[Manifest] = []
         self.claims = Store(logger=logger)
         self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
         self.writes: list[str] = []
@@ -96,6 +111,9 @@ class Objects:
             raise NotFound(404, "NotFound", f"{key} not found")
         manifest: Manifest = thaw(view)
         return manifest
+
+    def list(self, resource: Resource, *, namespace: str = "", label_selector: str = "") -> ObjectList:
+        return ObjectList(self.pods, "1", "")
 
     def apply(
         self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
@@ -170,6 +188,8 @@ class Objects:
             DITTOFS_SHARE.kind: self.shares,
             DITTOFS_BACKUP.kind: self.backups,
             PERSISTENT_VOLUME_CLAIM.kind: self.claims,
+            JOB.kind: self.jobs,
+            SERVICE_ACCOUNT.kind: self.accounts,
         }
         return stores[kind]
 
@@ -225,6 +245,8 @@ class ShareWorld:
         #: What the reconciler asked the server, in order.
         self.calls: list[Call] = []
         self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)
+        #: The operator's own, for its Jobs; empty: it was not told.
+        self.image = ""
         self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
         self.reconciler = self.restarted()
         #: Somebody else's session with the server, for looking and for meddling.
@@ -259,6 +281,8 @@ class ShareWorld:
             credentials=self.credentials,
             clock=self.clock,
             poll_interval_s=POLL_S,
+            jobs=Jobs(jobs=self.objects.jobs, client=self.objects),
+            image=self.image,
         )
         return self.reconciler
 
