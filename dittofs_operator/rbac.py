@@ -35,7 +35,11 @@ def _to(resource: Resource, verbs: tuple[str, ...], reason: str, *, part: str = 
 
 #: What the operator needs wherever it manages instances.
 PERMISSIONS: tuple[Permission, ...] = (
-    _to(resources.DITTOFS, (*READ, "patch"), "reconciled; patched for the finalizer and the hash of its shares"),
+    _to(
+        resources.DITTOFS,
+        (*READ, "patch"),
+        "reconciled; patched for the finalizer, the hash of its shares, the hold of a backup",
+    ),
     _to(resources.DITTOFS, ("patch",), "reports what was found", part="status"),
     _to(
         resources.DITTOFS,

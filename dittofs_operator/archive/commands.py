@@ -21,7 +21,14 @@ from dittofs_operator.archive.entries import archived_objects
 from dittofs_operator.archive.errors import EXIT_CODES, ArchiveError
 from dittofs_operator.archive.flags import BACKUP, REMOVE, REMOVE_OBJECTS, VERIFY
 from dittofs_operator.archive.folder import FolderTarget
-from dittofs_operator.archive.inputs import WrongInput, read_authorities, read_description, read_keys, read_password
+from dittofs_operator.archive.inputs import (
+    WrongInput,
+    plain_objects,
+    read_authorities,
+    read_description,
+    read_keys,
+    read_password,
+)
 from dittofs_operator.archive.key import read_key
 from dittofs_operator.archive.manifest import ControlPlane, Description, Payload
 from dittofs_operator.archive.objects import check_prefix, remove_objects
@@ -113,7 +120,8 @@ def _check_claims(flags: Namespace, description: Description) -> None:
 
 
 def _order(flags: Namespace, description: Description, scratch: Path, key: bytes | None, version: str) -> Order:
-    sources = Sources(flags.objects, flags.control_plane, flags.metadata, flags.payload, flags.cache, scratch)
+    objects = plain_objects(flags.objects, scratch)
+    sources = Sources(objects, flags.control_plane, flags.metadata, flags.payload, flags.cache, scratch)
     return Order(flags.archive, description, sources, Compression(flags.compression), key, datetime.now(UTC), version)
 
 

@@ -40,7 +40,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
             )
         if name == BACKUP:
             _add_instance(parser)
-            parser.add_argument("--objects", type=Path, required=True, metavar="FILE", help="List of objects, in JSON")
+            parser.add_argument(
+                "--objects", type=Path, required=True, metavar="FILE", help="List of objects, in JSON; or that in a .gz"
+            )
             parser.add_argument("--compression", choices=("zstd", "none"), default="zstd", help="of the parts")
         if name == VERIFY:
             _add_hash(parser)

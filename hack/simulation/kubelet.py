@@ -152,7 +152,7 @@ class Kubelet:
             )
             resolve = _resolver(mounts, self._directory / "root")
             listed = self._purge(pod, folders)
-            double = Double(spec["args"], variables, resolve=resolve)
+            double = Double(spec["args"], variables, resolve=resolve, now=lambda: SystemClock().now().timestamp())
             _check_purge(listed, double)
         except (ReferenceMissing, StartFailed) as error:
             self._trace("kubelet", f"{container.instance}: {error}")

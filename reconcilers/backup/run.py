@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from informers.clock import Clock
 from informers.finalizer import Finalizer
 from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
+from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupPhase, DittoFSBackup
+from reconcilers.api.backup import BackupMethod, BackupPhase, DittoFSBackup
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
+from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle, planned, usable
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
+from reconcilers.backup.subject import Subject
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
@@ -39,16 +42,8 @@ QUEUE_LOOK_S = 60.0
 _USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable", "ServerBusy"})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The backup of a pass: as read, and with the status that is known of it."""
-
-    view: View
-    backup: DittoFSBackup
-
-
 class BackupRun:
-    """Takes backups by the method Snapshot."""
+    """Brings backups to their turn, and takes those by the method Snapshot."""
 
     def __init__(
         self,
@@ -61,6 +56,7 @@ class BackupRun:
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
         failed: Callable[[View], None],
+        archives: ArchiveRun,
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
 
@@ -74,11 +70,14 @@ class BackupRun:
         self._known = known
         self._write = write
         self._failed = failed
+        self._archives = archives
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
+        if _makes_archive(subject.backup) and subject.backup.status.start_time:
+            return self._archives.step(subject)
         instance = self._instance(subject)
         if not subject.backup.status.start_time:
             return self._begin(subject, instance)
@@ -101,7 +100,9 @@ class BackupRun:
             return Done()
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
-        plan = planned(backup, instance, self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        shares = tuple(self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        archives = _makes_archive(backup)
+        plan = self._archives.planned(backup, instance, shares) if archives else planned(backup, instance, shares)
         if isinstance(plan, Obstacle):
             return self._wait(subject, plan)
         with self._turn:
@@ -113,10 +114,13 @@ class BackupRun:
             if not self._finalizer.is_on(subject.view):
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
-            facts = status.begun(plan, now=self._clock.now())
-            names = ", ".join(artifact.share for artifact in plan)
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {_cut(names)}", facts))
-        self._recorder.normal(subject.view, "BackupStarted", f"backs up {_cut(names)}")
+            archive_id = names.archive(backup.metadata.name, backup.metadata.uid) if archives else ""
+            facts = status.begun(plan, now=self._clock.now(), archive_id=archive_id)
+            what = archive_id or _cut(", ".join(artifact.share for artifact in plan))
+            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {what}", facts))
+        self._recorder.normal(subject.view, "BackupStarted", f"backs up {what}")
+        if archives:
+            return self._archives.begin(self._again(subject), instance)
         return self._advance(self._again(subject), instance)
 
     def _wait(self, subject: Subject, obstacle: Obstacle) -> Result:
@@ -190,10 +194,14 @@ class BackupRun:
         return Subject(subject.view, DittoFSBackup.from_view(self._known(subject.view)))
 
 
+def _makes_archive(backup: DittoFSBackup) -> bool:
+    return backup.spec.method is BackupMethod.ARCHIVE
+
+
 def _words(looks: list[Look]) -> str:
     first = f"{looks[0].artifact.share}: {looks[0].words}"
     return first if len(looks) == 1 else f"{first} (and {len(looks) - 1} more shares)"
 
 
-def _cut(names: str, longest: int = 200) -> str:
-    return names if len(names) <= longest else f"{names[:longest]}…"
+def _cut(shares: str, longest: int = 200) -> str:
+    return shares if len(shares) <= longest else f"{shares[:longest]}…"

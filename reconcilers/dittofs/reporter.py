@@ -31,6 +31,7 @@ from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, api_reachable, assess
+from reconcilers.hold import Hold
 from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter
@@ -45,6 +46,8 @@ class Subject:
     instance: DittoFS
     shares: tuple[View, ...]
     declared: tuple[DeclaredShare, ...]
+    #: The hold of a backup that keeps the server stopped or without clients.
+    hold: Hold | None = None
 
 
 class Reporter:
@@ -78,7 +81,7 @@ class Reporter:
         assessment = assess(observed)
         nfs = endpoints.get(names.PortName.NFS)
         nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
-        stopped = assessment.phase is DittoFSPhase.STOPPED
+        stopped = assessment.phase in (DittoFSPhase.STOPPED, DittoFSPhase.MAINTENANCE) and observed.replicas == 0
         version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
         generation = instance.metadata.generation
         status = {
@@ -126,6 +129,7 @@ class Reporter:
             replicas=instance.spec.replicas,
             deleting=instance.deleting,
             suspended=instance.spec.suspend,
+            hold=subject.hold,
             was_running=ran,
             config_problem=report.config_problem,
             setting_problems=tuple(report.setting_problems),

@@ -117,6 +117,10 @@ class Deletion:
             return self._wait(view, share, str(error), instance)
         return self._let_go(view)
 
+    def put_off(self, share: ObjectKey) -> None:
+        """A backup holds the share: only when that has ended the deletion begins."""
+        self._patience.begin_anew(share)
+
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
         self._patience.forget(share)

@@ -14,9 +14,10 @@ from informers.clock import Clock
 from informers.errors import Forbidden, Invalid
 from informers.resource import ObjectKey, View
 from reconcilers import names
-from reconcilers.access import Cache
+from reconcilers.api.backup import BackupPhase
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
+from reconcilers.backup.caches import BY_INSTANCE
 from reconcilers.builders.job import RESULT_FILE, Files, JobOptions
 from reconcilers.dittofs.caches import BY_BUCKET, bucket
 from reconcilers.job_outcome import JobState
@@ -24,6 +25,7 @@ from reconcilers.jobs import NO_IMAGE, JobNameTaken, Jobs
 from reconcilers.remote_store import ObjectReader, object_prefix, overlap, read_keys, s3_of, share_prefix
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.rows import Store
+from reconcilers.share.caches import ShareCaches
 
 #: What the name of the Job ends with.
 SUFFIX = "objects"
@@ -110,14 +112,27 @@ def removal(instance: DittoFS, address: str, *, image: str, until: datetime) -> 
     )
 
 
+def archives_of(share: DittoFSShare, backups: Iterable[View]) -> str:
+    """The DittoFSBackups among those of its instance whose archives have the objects of `share` for contents."""
+    found = []
+    for backup in backups:
+        status = backup.get("status") or {}
+        names_there = [artifact.get("share") for artifact in status.get("artifacts") or ()]
+        # What failed is no archive; what has not said yet which shares it has may have this one.
+        is_archive = status.get("archiveID") and status.get("phase") != BackupPhase.FAILED
+        if is_archive and (share.metadata.name in names_there or not names_there):
+            found.append(str(backup["metadata"]["name"]))
+    return ", ".join(sorted(found))
+
+
 class ObjectsRemoval:
     """Has the objects of shares removed. Safe for many threads, for different shares."""
 
-    def __init__(self, *, jobs: Jobs, image: str, instances: Cache, objects: ObjectReader, clock: Clock) -> None:
-        """`image` is the operator's own; empty: it is not known. `instances` has the index BY_BUCKET."""
+    def __init__(self, *, jobs: Jobs, image: str, caches: ShareCaches, objects: ObjectReader, clock: Clock) -> None:
+        """`image` is the operator's own; empty: it is not known."""
         self._jobs = jobs
         self._image = image
-        self._instances = instances
+        self._caches = caches
         self._objects = objects
         self._clock = clock
 
@@ -134,6 +149,8 @@ class ObjectsRemoval:
             return NO_IMAGE
         if why := others_objects(instance, address, self._of_bucket(instance), stores):
             return why
+        if archives := archives_of(share, self._caches.backups.by_index(BY_INSTANCE, str(instance.key))):
+            return f"the contents of the archives of DittoFSBackup {archives} are among them"
         until = self._clock.now() + timedelta(seconds=REMOVE_S)
         try:
             read_keys(instance, self._objects)
@@ -163,9 +180,10 @@ class ObjectsRemoval:
         return Waiting(f'the Job "{name}" removes {where}{waits}')
 
     def _of_bucket(self, instance: DittoFS) -> Iterable[View]:
-        view = self._instances.get(instance.key)
+        instances = self._caches.instances
+        view = instances.get(instance.key)
         values = () if view is None else bucket(view)
-        return [other for value in values for other in self._instances.by_index(BY_BUCKET, value)]
+        return [other for value in values for other in instances.by_index(BY_BUCKET, value)]
 
 
 def _location(job: View) -> str:

@@ -72,8 +72,13 @@ class BackupWorld(ShareWorld):
         #: What the server's answer to a request is made to be.
         self.altered: Callable[[str, str, Any], Any] = as_it_is
         super().__init__(server)
+        #: The operator's own, as it was told.
+        self.image = "example.com/dittofs-operator:v1"
         self.backup_caches = BackupCaches(
-            instances=self.objects.instances, shares=self.objects.shares, backups=self.objects.backups
+            instances=self.objects.instances,
+            shares=self.objects.shares,
+            backups=self.objects.backups,
+            jobs=self.objects.jobs,
         )
         for name in ("apply", "json_patch", "create", "delete"):
             setattr(self.objects, name, self._watched(name, getattr(self.objects, name)))
@@ -89,6 +94,7 @@ class BackupWorld(ShareWorld):
             sessions=self.sessions,
             credentials=self.credentials,
             clock=self.clock,
+            image=self.image,
             failed=lambda view: self.failed.append(view["metadata"]["name"]),
         )
         return self.backups

@@ -35,6 +35,7 @@ from reconcilers.api import resources
 from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
@@ -155,6 +156,7 @@ class World:
             caches=DittoFSCaches(
                 dittofs=self.stores[DITTOFS],
                 shares=self.stores[DITTOFS_SHARE],
+                backups=self.stores[DITTOFS_BACKUP],
                 config_maps=self.stores[CONFIG_MAP],
                 secrets=self.stores[SECRET],
                 service_accounts=self.stores[SERVICE_ACCOUNT],
@@ -446,6 +448,7 @@ def dittofs_world(directory: Path) -> Iterator[World]:
 _WATCHED = (
     DITTOFS,
     DITTOFS_SHARE,
+    DITTOFS_BACKUP,
     *resources.CHILDREN,
     POD,
     POSTGRES_CLUSTER,

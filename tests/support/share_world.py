@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,13 @@ from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import (
+    CONFIG_MAP,
     DITTOFS,
     DITTOFS_BACKUP,
     DITTOFS_SHARE,
     JOB,
     PERSISTENT_VOLUME_CLAIM,
+    POD,
     SECRET,
     SERVICE_ACCOUNT,
 )
@@ -81,12 +84,10 @@ class Objects:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
         self.instances = Store(indexers=DITTOFS_INDEXERS, logger=logger)
-        self.jobs = Store(logger=logger)
-        self.accounts = Store(logger=logger)
-        #: What a list of pods gives.
-        self.pods: list[Manifest] = []
         self.claims = Store(logger=logger)
         self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
+        self.jobs = Store(logger=logger)
+        self._others = {kind.kind: Store(logger=logger) for kind in (CONFIG_MAP, SERVICE_ACCOUNT, POD)}
         self.writes: list[str] = []
         #: By name, the values of Secrets.
         self.secrets: dict[str, dict[str, str]] = {}
@@ -113,7 +114,7 @@ class Objects:
         return manifest
 
     def list(self, resource: Resource, *, namespace: str = "", label_selector: str = "") -> ObjectList:
-        return ObjectList(self.pods, "1", "")
+        return ObjectList([thaw(view) for view in self._cache(resource.kind).list(namespace)], "1", "")
 
     def apply(
         self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
@@ -189,7 +190,7 @@ class Objects:
             DITTOFS_BACKUP.kind: self.backups,
             PERSISTENT_VOLUME_CLAIM.kind: self.claims,
             JOB.kind: self.jobs,
-            SERVICE_ACCOUNT.kind: self.accounts,
+            **self._others,
         }
         return stores[kind]
 
@@ -241,7 +242,9 @@ class ShareWorld:
         self.objects = Objects()
         self.recorder = Recorder()
         self.credentials = FixedCredentials()
-        self.caches = ShareCaches(instances=self.objects.instances, shares=self.objects.shares)
+        self.caches = ShareCaches(
+            instances=self.objects.instances, shares=self.objects.shares, backups=self.objects.backups
+        )
         #: What the reconciler asked the server, in order.
         self.calls: list[Call] = []
         self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)
@@ -267,6 +270,11 @@ class ShareWorld:
         self.server = self.server.again(later_s)
         self.hand = self._session()
         self.put_instance()
+
+    def seem_started_again(self, *, later_s: float) -> None:
+        """Let the server tell another time of start, as after a start at which nobody had to connect anew."""
+        assert self.server.double is not None
+        self.server.double._started_at = time.time() + later_s
 
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)

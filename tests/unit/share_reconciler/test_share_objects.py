@@ -13,7 +13,7 @@ from informers.errors import ServerError as ApiServerError
 from informers.resource import Manifest, ObjectKey, Resource
 from informers.result import Done, RequeueAfter
 from informers.view import thaw
-from reconcilers.api.resources import DITTOFS, JOB
+from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, JOB, POD
 from tests.support.share_world import ShareWorld
 
 KEYS = {"id": "AKIDENTIFIER", "secret-access-key": "s3cr3t-that-nobody-may-see"}
@@ -67,15 +67,14 @@ def ends(world: ShareWorld, kind: str, **result: Any) -> None:
     world.objects.put(job)
     code = 0 if kind == "Complete" else 12
     end = {"exitCode": code, "reason": "Error", "message": json.dumps(result)}
-    world.objects.pods = [
-        {
-            "metadata": {"name": "p", "ownerReferences": [{"uid": job["metadata"]["uid"]}]},
-            "status": {
-                "phase": "Succeeded" if kind == "Complete" else "Failed",
-                "containerStatuses": [{"state": {"terminated": end}}],
-            },
-        }
-    ]
+    phase = "Succeeded" if kind == "Complete" else "Failed"
+    put_pod(world, {"phase": phase, "containerStatuses": [{"state": {"terminated": end}}]})
+
+
+def put_pod(world: ShareWorld, status: dict[str, Any]) -> None:
+    owner = {"uid": world.objects.get(JOB, JOB_KEY)["metadata"]["uid"]}
+    metadata = {"name": "p", "namespace": "default", "ownerReferences": [owner]}
+    world.objects.put({"kind": POD.kind, "metadata": metadata, "status": status})
 
 
 def told(world: ShareWorld) -> list[tuple[str, str]]:
@@ -140,10 +139,8 @@ def test_the_keys_are_told_nowhere(bucket: ShareWorld) -> None:
 
 def test_what_its_pod_waits_for_stands_in_the_status(bucket: ShareWorld) -> None:
     key = waiting(bucket)
-    job = bucket.objects.get(JOB, JOB_KEY)
     condition = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
-    owner = {"ownerReferences": [{"uid": job["metadata"]["uid"]}]}
-    bucket.objects.pods = [{"metadata": {"name": "p", **owner}, "status": {"conditions": [condition]}}]
+    put_pod(bucket, {"conditions": [condition]})
 
     assert isinstance(bucket.reconciler.reconcile(key), RequeueAfter)
 
@@ -291,6 +288,34 @@ def test_objects_that_another_store_of_the_server_may_have_stay(bucket: ShareWor
     bucket.hand.create_remote_store("by-hand", store_type="s3", config={**config, **keys})
 
     stays_at_once(bucket, 'the server\'s store "by-hand" has the same bucket')
+
+
+def put_archive(world: ShareWorld, **status: Any) -> None:
+    spec = {"instanceRef": {"name": "demo"}, "method": "Archive"}
+    metadata = {"name": "nightly", "namespace": "default", "uid": "b1"}
+    world.objects.put({"kind": DITTOFS_BACKUP.kind, "metadata": metadata, "spec": spec, "status": status})
+
+
+@pytest.mark.parametrize("artifacts", [[], [{"share": "export"}, {"share": "other"}]])
+def test_objects_that_are_the_contents_of_an_archive_stay(bucket: ShareWorld, artifacts: list[dict[str, str]]) -> None:
+    put_archive(bucket, archiveID="nightly-1", phase="Completed", artifacts=artifacts)
+
+    stays_at_once(bucket, "the contents of the archives of DittoFSBackup nightly are among them")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"archiveID": "nightly-1", "phase": "Completed", "artifacts": [{"share": "other"}]},
+        {"archiveID": "nightly-1", "phase": "Failed"},
+        {"phase": "Completed", "artifacts": [{"share": "export"}]},
+    ],
+    ids=["of others", "failed", "snapshots"],
+)
+def test_a_backup_that_is_no_archive_of_it_is_no_reason_to_keep_them(bucket: ShareWorld, status: Any) -> None:
+    put_archive(bucket, **status)
+
+    waiting(bucket)
 
 
 def test_other_shares_and_instances_beside_it_are_no_reason_to_keep_them(bucket: ShareWorld) -> None:
