@@ -12,7 +12,7 @@ from hack.localcluster.double.state import Row, State
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP
 from reconcilers.backup.restore.errands import Errands
-from reconcilers.backup.restore.run import LEAVING_LIMIT_S, WAIT_LIMIT_S
+from reconcilers.backup.restore.states import LEAVING_LIMIT_S, WAIT_LIMIT_S
 from reconcilers.hold import Hold, HoldMode
 from reconcilers.server.errors import Failure, ServerUnreachable
 from tests.support.backup_world import Killed
