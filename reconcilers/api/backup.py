@@ -10,6 +10,15 @@ from pydantic import ConfigDict, Field, StringConstraints
 from reconcilers.api import resources
 from reconcilers.api.archive import ArchiveEncryption, ArchiveTarget, BackupJob, Compression
 from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource, LocalReference
+from reconcilers.api.restore import (
+    RESTORE_FIXED,
+    RESTORE_GIVEN,
+    RESTORE_IN_PLACE,
+    RESTORE_ONCE,
+    RestoredShare,
+    RestoreSource,
+    SafetySnapshot,
+)
 from reconcilers.api.scalars import OptionalDuration
 from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
 from reconcilers.api.share import MAX_PATH, InstanceReference
@@ -66,6 +75,7 @@ class Operation(StrEnum):
     """What is done."""
 
     BACKUP = "Backup"
+    RESTORE = "Restore"
 
 
 class BackupMethod(StrEnum):
@@ -102,7 +112,14 @@ class DittoFSBackupSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=validated(
-            _KIND_FIXED, _TARGET_WITH_ARCHIVE, _TARGET_STAYS, _ENCRYPTION_OF_ARCHIVES, _ARCHIVE_OF_ALL
+            _KIND_FIXED,
+            _TARGET_WITH_ARCHIVE,
+            _TARGET_STAYS,
+            _ENCRYPTION_OF_ARCHIVES,
+            _ARCHIVE_OF_ALL,
+            RESTORE_GIVEN,
+            RESTORE_ONCE,
+            RESTORE_IN_PLACE,
         )
     )
 
@@ -114,12 +131,16 @@ class DittoFSBackupSpec(ApiModel):
         tuple[ShareName, ...],
         Field(
             description="Names of the DittoFSShares that are backed up, as they are when the backup begins; empty: all "
-            "of the instance. An archive is of the whole instance.",
+            "of the instance. An archive is of the whole instance. With operation Restore: those that are restored; "
+            "empty: all of the backup.",
             json_schema_extra={"x-kubernetes-list-type": "set", "maxItems": 256},
         ),
     ] = ()
     operation: Annotated[
-        Operation, Field(description="What is done: Backup. Fixed.", json_schema_extra=validated(_OPERATION_FIXED))
+        Operation,
+        Field(
+            description="What is done: Backup, or Restore of one. Fixed.", json_schema_extra=validated(_OPERATION_FIXED)
+        ),
     ] = Operation.BACKUP
     schedule: Annotated[
         str,
@@ -175,11 +196,18 @@ class DittoFSBackupSpec(ApiModel):
     job: Annotated[
         BackupJob, Field(description="The Jobs that handle archives. Snapshots take none. Read when a Job is made.")
     ] = BackupJob()
+    restore: Annotated[
+        RestoreSource | None,
+        Field(
+            description="With operation Restore: what is restored. Fixed.", json_schema_extra=validated(RESTORE_FIXED)
+        ),
+    ] = None
     deletion_policy: Annotated[
         BackupDeletion,
         Field(
-            description="Delete: the backed-up data goes with the object. Retain: it stays where it is, and the "
-            "operator no longer looks after it. What holds when the object is deleted."
+            description="Delete: the backed-up data goes with the object; with a restore the snapshots of what was "
+            "there before. Retain: it stays where it is, and the operator no longer looks after it. What holds when "
+            "the object is deleted."
         ),
     ] = BackupDeletion.DELETE
 
@@ -321,6 +349,20 @@ class DittoFSBackupStatus(ApiModel):
         tuple[BackupArtifact, ...],
         Field(description="What was kept, share by share.", json_schema_extra=atomic_list(max_items=MAX_SHARES)),
     ] = ()
+    restored: Annotated[
+        tuple[RestoredShare, ...],
+        Field(
+            description="Of a restore: how far it is, share by share.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
+    safety_snapshots: Annotated[
+        tuple[SafetySnapshot, ...],
+        Field(
+            description="Of a restore: the snapshots that the server made of what was there before.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
     archive_id: Annotated[
         str,
         Field(alias="archiveID", max_length=128, description="What the archive is called at its target."),
@@ -341,7 +383,7 @@ class DittoFSBackupStatus(ApiModel):
 
 
 class DittoFSBackup(CustomResource):
-    """A backup of a DittoFS, made once, or a schedule that makes such backups."""
+    """A backup of a DittoFS, made once; a schedule that makes such backups; or the restore of one."""
 
     resource: ClassVar = resources.DITTOFS_BACKUP
     definition: ClassVar = Definition(

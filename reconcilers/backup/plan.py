@@ -57,7 +57,7 @@ def planned(backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]) ->
     missing = [name for name in wanted if name not in declared]
     if missing:
         message = (
-            f'DittoFS "{instance.metadata.name}" has no DittoFSShare {_quoted(missing)} that isn\'t being deleted and '
+            f'DittoFS "{instance.metadata.name}" has no DittoFSShare {quoted(missing)} that isn\'t being deleted and '
             "has its path to itself: create it, or make a backup without it"
         )
         return Obstacle(BackupPhase.PENDING, "ShareNotFound", message)
@@ -87,6 +87,7 @@ def _location(instance: DittoFS, share: View) -> str:
     )
 
 
-def _quoted(missing: list[str], at_most: int = 5) -> str:
+def quoted(missing: list[str], at_most: int = 5) -> str:
+    """These names in quotes, the first of them if there are many."""
     listed = ", ".join(f'"{name}"' for name in missing[:at_most])
     return listed if len(missing) <= at_most else f"{listed} and {len(missing) - at_most} more"

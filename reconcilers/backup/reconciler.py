@@ -19,6 +19,8 @@ from reconcilers.backup.archive.removal import ArchiveRemoval
 from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
+from reconcilers.backup.restore.errands import Errands
+from reconcilers.backup.restore.run import RestoreRun, with_safety_snapshots
 from reconcilers.backup.run import BackupRun
 from reconcilers.backup.schedules import Schedules
 from reconcilers.backup.status import BackupFacts, Findings, wanted_status
@@ -47,6 +49,7 @@ class BackupReconciler:
         clock: Clock,
         image: str = "",
         failed: Callable[[View], None] = lambda backup: None,  # noqa: ARG005 - nobody counts
+        errands: Errands | None = None,
     ) -> None:
         """`image` is the operator's own, for the Jobs of archives; empty: it was not told, and makes none."""
         self._caches = caches
@@ -62,6 +65,16 @@ class BackupReconciler:
         )
         access = ServerAccess(sessions=sessions, credentials=credentials)
         finalizer = Finalizer(names.FINALIZER, DITTOFS_BACKUP, client, field_manager=names.FIELD_MANAGER)
+        self._restores = RestoreRun(
+            caches=caches,
+            client=client,
+            recorder=recorder,
+            access=access,
+            clock=clock,
+            known=self._known,
+            write=self._write,
+            errands=Errands() if errands is None else errands,
+        )
         jobs = Jobs(jobs=caches.jobs, client=client)
         archives = ArchiveRun(
             caches=caches,
@@ -85,6 +98,7 @@ class BackupReconciler:
             write=self._write,
             failed=failed,
             archives=archives,
+            restores=self._restores,
         )
         self._schedules = Schedules(
             caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write
@@ -116,8 +130,10 @@ class BackupReconciler:
                 return self._unreadable.tell(view, error)
             backup = leaving_backup(known)
         try:
+            if backup.deleting and not self._restores.is_under_way(backup):
+                return self._deletion.step(view, with_safety_snapshots(backup))
             if backup.deleting:
-                return self._deletion.step(view, backup)
+                return self._restores.step(Subject(view, backup))
             if backup.spec.schedule:
                 return self._schedules.step(Subject(view, backup))
             return self._run.step(Subject(view, backup))

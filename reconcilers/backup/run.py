@@ -15,13 +15,14 @@ from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupMethod, BackupPhase, DittoFSBackup
+from reconcilers.api.backup import BackupMethod, BackupPhase, DittoFSBackup, Operation
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
 from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle, planned, usable
+from reconcilers.backup.restore.run import RestoreRun
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
 from reconcilers.backup.subject import Subject
 from reconcilers.server.credentials import CredentialsMissing
@@ -56,6 +57,7 @@ class BackupRun:
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
         failed: Callable[[View], None],
+        restores: RestoreRun,
         archives: ArchiveRun,
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
@@ -70,12 +72,15 @@ class BackupRun:
         self._known = known
         self._write = write
         self._failed = failed
+        self._restores = restores
         self._archives = archives
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
+        if self._restores.is_under_way(subject.backup):
+            return self._restores.step(subject)
         if _makes_archive(subject.backup) and subject.backup.status.start_time:
             return self._archives.step(subject)
         instance = self._instance(subject)
@@ -100,11 +105,9 @@ class BackupRun:
             return Done()
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
-        shares = tuple(self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
-        archives = _makes_archive(backup)
-        plan = self._archives.planned(backup, instance, shares) if archives else planned(backup, instance, shares)
-        if isinstance(plan, Obstacle):
-            return self._wait(subject, plan)
+        facts = self._planned(subject, instance)
+        if isinstance(facts, Obstacle):
+            return self._wait(subject, facts)
         with self._turn:
             rivals = self._caches.backups.by_index(BY_INSTANCE, str(instance_key(subject.view)))
             ahead = turn.ahead_of(self._known(subject.view), [self._known(rival) for rival in rivals])
@@ -114,14 +117,25 @@ class BackupRun:
             if not self._finalizer.is_on(subject.view):
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
-            archive_id = names.archive(backup.metadata.name, backup.metadata.uid) if archives else ""
-            facts = status.begun(plan, now=self._clock.now(), archive_id=archive_id)
-            what = archive_id or _cut(", ".join(artifact.share for artifact in plan))
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {what}", facts))
-        self._recorder.normal(subject.view, "BackupStarted", f"backs up {what}")
-        if archives:
-            return self._archives.begin(self._again(subject), instance)
-        return self._advance(self._again(subject), instance)
+            what = facts.archive_id or _cut(", ".join(share.share for share in facts.restored or facts.artifacts))
+            reason, deed = ("RestoreStarted", "restores") if facts.restored else ("BackupStarted", "backs up")
+            self._write(subject, status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts))
+        self._recorder.normal(subject.view, reason, f"{deed} {what}")
+        subject = self._again(subject)
+        if facts.restored:
+            return self._restores.step(subject)
+        return self._archives.begin(subject, instance) if facts.archive_id else self._advance(subject, instance)
+
+    def _planned(self, subject: Subject, instance: DittoFS) -> status.BackupFacts | Obstacle:
+        backup, now = subject.backup, self._clock.now()
+        shares = tuple(self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        if backup.spec.operation is Operation.RESTORE:
+            wanted = self._restores.planned(backup, instance, shares)
+            return wanted if isinstance(wanted, Obstacle) else replace(status.begun((), now=now), restored=wanted)
+        archives = _makes_archive(backup)
+        plan = self._archives.planned(backup, instance, shares) if archives else planned(backup, instance, shares)
+        archive_id = names.archive(backup.metadata.name, backup.metadata.uid) if archives else ""
+        return plan if isinstance(plan, Obstacle) else status.begun(plan, now=now, archive_id=archive_id)
 
     def _wait(self, subject: Subject, obstacle: Obstacle) -> Result:
         backup = subject.backup

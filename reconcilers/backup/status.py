@@ -16,6 +16,7 @@ from reconcilers.api.backup import (
     DittoFSBackup,
 )
 from reconcilers.api.common import ConditionStatus
+from reconcilers.api.restore import RestoredShare, SafetySnapshot
 from reconcilers.backup.plan import Obstacle
 from reconcilers.conditions import Condition, false, to_status, true, unknown
 
@@ -29,6 +30,9 @@ class BackupFacts:
     start_time: str = ""
     completion_time: str = ""
     artifacts: tuple[BackupArtifact, ...] = ()
+    #: Of a restore.
+    restored: tuple[RestoredShare, ...] = ()
+    safety: tuple[SafetySnapshot, ...] = ()
     #: Of an archive: its name, from the beginning on; the rest once it is written.
     archive_id: str = ""
     manifest_sha256: str = ""
@@ -45,6 +49,8 @@ class BackupFacts:
             start_time=status.start_time,
             completion_time=status.completion_time,
             artifacts=status.artifacts,
+            restored=status.restored,
+            safety=status.safety_snapshots,
             archive_id=status.archive_id,
             manifest_sha256=status.manifest_sha256,
             archive_size=status.size if status.archive_id else "",
@@ -103,6 +109,13 @@ def completed(facts: BackupFacts, *, now: datetime) -> Findings:
     shares = "1 share" if len(facts.artifacts) == 1 else f"{len(facts.artifacts)} shares"
     metadata = f"{sum(artifact.bytes or 0 for artifact in facts.artifacts)} bytes of metadata"
     return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {metadata}; {kept}", facts)
+
+
+def restored(facts: BackupFacts, *, now: datetime) -> Findings:
+    """Every share has what the backup kept of it."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored; what was there before is in status.safetySnapshots"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
 def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
@@ -173,6 +186,8 @@ def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -
         **({"size": size} if size else {}),
         "durable": completed and (bool(facts.archive_id) or is_durable(facts.artifacts)),
         "artifacts": [artifact.manifest() for artifact in facts.artifacts],
+        **({"restored": [_without_blanks(share.manifest()) for share in facts.restored]} if facts.restored else {}),
+        **({"safetySnapshots": [snapshot.manifest() for snapshot in facts.safety]} if facts.safety else {}),
         **({"archiveID": facts.archive_id} if facts.archive_id else {}),
         **({"manifestSHA256": facts.manifest_sha256} if facts.manifest_sha256 else {}),
         **({"covered": facts.covered.manifest()} if facts.covered is not None else {}),
@@ -184,6 +199,11 @@ def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -
             now=now,
         ),
     }
+
+
+def _without_blanks(document: dict[str, Any]) -> dict[str, Any]:
+    """A time that is not known is none that the API server takes."""
+    return {name: value for name, value in document.items() if value != ""}
 
 
 def _conditions(findings: Findings) -> tuple[Condition, ...]:

@@ -215,9 +215,10 @@ class RecordingTransport:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         self._calls.append(Call(method, path, body))
-        return self._transport.call(method, path, body, token=token, within_s=within_s)
+        return self._transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
 
     def close(self) -> None:
         self._transport.close()
