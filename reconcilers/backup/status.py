@@ -124,6 +124,13 @@ def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
     return Findings(BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
+def restored_from_archive(facts: BackupFacts, archive: str, *, now: datetime) -> Findings:
+    """The server has all that was in the archive."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored from the archive {archive}, and loaded by the server"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
     """It ended badly."""
     return Findings(BackupPhase.FAILED, reason, message, replace(facts, completion_time=now.strftime(_TIME)))

@@ -78,7 +78,6 @@ class ArchiveRestoreRun:
         image: str,
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
-        failed: Callable[[View], None],
     ) -> None:
         """As for `ArchiveRun`."""
         self._caches = caches
@@ -89,7 +88,6 @@ class ArchiveRestoreRun:
         self._image = image
         self._known = known
         self._write = write
-        self._failed = failed
         self._targets = Targets(client=client)
         self._inputs = Inputs(caches=caches, client=client)
         self._remaker = Remaker(client=client)
@@ -245,7 +243,7 @@ class ArchiveRestoreRun:
         )
         self._write(scene.subject, findings)
         self._recorder.normal(scene.subject.view, "RestoreCompleted", findings.message)
-        return Done()
+        return _ended(scene)
 
     def _wait(self, scene: _Scene, words: str) -> Result:
         phase = BackupPhase.VERIFYING if scene.sight.recorded else BackupPhase.RUNNING
@@ -264,10 +262,9 @@ class ArchiveRestoreRun:
         words = f"{message} ({location(scene.backup)})"
         self._write(subject, status.failed(facts, reason, words, now=self._clock.now()))
         self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {words}")
-        self._failed(subject.view)
         with self._lock:
             self._pages.pop(uid, None)
-        return Done()
+        return _ended(scene)
 
     def _newest(self, subject: Subject) -> Subject:
         """The same object with the status that was just written."""
@@ -285,6 +282,11 @@ _GIVING_UP = {
     RestoreDeed.GIVE_UP_JOB: ("JobFailed", ""),
     RestoreDeed.GIVE_UP_UNHELD: ("HoldLost", "the hold on the instance ended before the Job did"),
 }
+
+
+def _ended(scene: _Scene) -> Result:
+    # An object that was deleted meanwhile has waited for this.
+    return RequeueAfter(SOON_S) if scene.backup.deleting else Done()
 
 
 def _latest(backup: DittoFSBackup, *, recorded: bool, working: bool) -> datetime:
