@@ -51,7 +51,7 @@ from reconcilers.dittofs.caches import (
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
 from reconcilers.hold import held_by
-from reconcilers.jobs import owner_of_job, owner_of_job_pod
+from reconcilers.jobs import Jobs, owner_of_job, owner_of_job_pod
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.announcer import SharesAnnouncer
@@ -220,6 +220,8 @@ class Program:
             clock=self._clock,
             poll_interval_s=poll_interval_s,
             deep_poll_interval_s=self._settings.deep_poll_interval,
+            jobs=Jobs(jobs=jobs.store, client=self._client),
+            image=self._settings.image or "",
         )
         share = self._controller(
             "dittofsshare",
@@ -230,6 +232,8 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+        share.watch(jobs, owner_of_job(resources.DITTOFS_SHARE))
+        share.watch(pods, owner_of_job_pod(resources.DITTOFS_SHARE, jobs.store))
         share.watch(backups, shares_held_by(instances.store, shares.store))
 
         backup_reconciler = BackupReconciler(

@@ -36,6 +36,10 @@ class Removed:
     address: str
     #: What of it nobody removes, for a person; empty: nothing.
     left: str = ""
+    #: Where it was, if it has objects in a bucket, which are to be removed by somebody else.
+    objects: str = ""
+    #: The remote stores that the server has left.
+    stores: tuple[Store, ...] = ()
 
 
 #: Writes down at which address a share is, before its row goes: nothing else says so then.
@@ -110,12 +114,22 @@ class Removal:
             session.delete_metadata_store(names.metadata_store(address))
         except Conflict:
             return Removed("", f"{' '.join(files(instance, address))}: another share uses the metadata store")
-        left = ""
+        left, objects = "", ""
+        stores: tuple[Store, ...] = ()
         if instance.spec.payload.s3 is not None:
-            session.delete_remote_store(names.remote_store(address))
-            left = f"the objects below {location(instance)}{names.store_key(address)}/"
+            try:
+                session.delete_remote_store(names.remote_store(address))
+            except Conflict:
+                left = f"{objects_of(instance, address)}: another share uses the remote store"
+            else:
+                objects, stores = address, session.remote_stores()
         listed = self._lists.add(instance, address)
-        return Removed(address if listed else "", left)
+        return Removed(address if listed else "", left, objects, stores)
+
+
+def objects_of(instance: DittoFS, address: str) -> str:
+    """The objects of the share at `address` in the bucket of `instance`, for a person."""
+    return f"the objects below {location(instance)}{names.store_key(address)}/"
 
 
 def _also_uses(other: Share, row: Share) -> bool:

@@ -34,6 +34,8 @@ from reconcilers.api.resources import (
     SERVICE_ACCOUNT,
 )
 from reconcilers.backup.caches import BACKUP_INDEXERS
+from reconcilers.dittofs.caches import DITTOFS_INDEXERS
+from reconcilers.jobs import Jobs
 from reconcilers.purge import Purge
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
@@ -81,7 +83,7 @@ class Objects:
     def __init__(self) -> None:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
-        self.instances = Store(logger=logger)
+        self.instances = Store(indexers=DITTOFS_INDEXERS, logger=logger)
         self.claims = Store(logger=logger)
         self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
         self.jobs = Store(logger=logger)
@@ -247,6 +249,8 @@ class ShareWorld:
         #: What the reconciler asked the server, in order.
         self.calls: list[Call] = []
         self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)
+        #: The operator's own, for its Jobs; empty: it was not told.
+        self.image = ""
         self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
         self.reconciler = self.restarted()
         #: Somebody else's session with the server, for looking and for meddling.
@@ -286,6 +290,8 @@ class ShareWorld:
             credentials=self.credentials,
             clock=self.clock,
             poll_interval_s=POLL_S,
+            jobs=Jobs(jobs=self.objects.jobs, client=self.objects),
+            image=self.image,
         )
         return self.reconciler
 
