@@ -100,8 +100,13 @@ class RestoredShare(ApiModel):
     share: Annotated[str, Field(max_length=253, description="Name of the DittoFSShare.")]
     path: Annotated[str, Field(max_length=MAX_PATH, description="Name of the share on the server.")]
     snapshot_id: Annotated[
-        str, Field(alias="snapshotID", max_length=64, description="The snapshot that the share is restored from.")
-    ]
+        str,
+        Field(
+            alias="snapshotID",
+            max_length=64,
+            description="The snapshot that the share is restored from; absent: it comes from an archive.",
+        ),
+    ] = ""
     # Plain text, no enum: a later version adds states, and this one must still read what that one wrote.
     state: Annotated[str, Field(max_length=32, description="How far it is: " + ", ".join(RestoreState) + ".")] = (
         RestoreState.WAITING

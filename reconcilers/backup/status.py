@@ -225,6 +225,8 @@ def _conditions(findings: Findings) -> tuple[Condition, ...]:
 
 def known_target(backup: DittoFSBackup) -> Condition:
     """What the last pass said of the target."""
+    if backup.spec.restore is not None:
+        return true(BackupCondition.TARGET_READY, "NotNeeded", "a restore keeps nothing anywhere")
     if backup.spec.method is not BackupMethod.ARCHIVE:
         return true(BackupCondition.TARGET_READY, "NotNeeded", "snapshots are kept on the volumes of the instance")
     known = _previous(backup, BackupCondition.TARGET_READY)
