@@ -211,6 +211,9 @@ class BackupRun:
 
     def _fail(self, subject: Subject, facts: status.BackupFacts, reason: str, message: str) -> Result:
         self._write(subject, status.failed(facts, reason, message, now=self._clock.now()))
+        if subject.backup.spec.operation is Operation.RESTORE:
+            self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {message}")
+            return Done()
         self._recorder.warning(subject.view, "BackupFailed", f"{reason}: {message}")
         self._failed(subject.view)
         return Done()

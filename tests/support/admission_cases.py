@@ -462,6 +462,9 @@ ONE_CLAIM = "exactly one of pvc.claimName and pvc.size must be set"
 TARGET_FIXED = "target is fixed; create another DittoFSBackup"
 METHOD_FIXED = "method and target are fixed; create another DittoFSBackup"
 
+RESTORE: Spec = {"operation": "Restore", "restore": {"backupRef": {"name": "kept"}}}
+RESTORE_GIVEN = "restore says what is restored: set it with operation Restore, and with no other"
+
 #: What is added to `BACKUP`.
 GOOD_BACKUPS: tuple[Spec, ...] = (
     {"shares": ["a", "b.c"]},
@@ -474,6 +477,8 @@ GOOD_BACKUPS: tuple[Spec, ...] = (
         "retention": {"keepLast": 1, "maxAge": "720h"},
     },
     {"schedule": "@daily", "retention": {"maxAge": ""}},
+    RESTORE,
+    RESTORE | {"shares": ["a"], "restore": {"backupRef": {"name": "kept"}, "acceptNonDurable": True}},
     ARCHIVE,
     ARCHIVE | {"shares": [], "schedule": "@weekly", "compression": "none", "encryption": {}},
     ARCHIVE | {"encryption": {"keySecretRef": {"name": "key"}}, "job": {"activeDeadline": "30m"}},
@@ -487,7 +492,16 @@ GOOD_BACKUPS: tuple[Spec, ...] = (
 BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
     ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
     ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
-    ({"operation": "Restore"}, "spec.operation: Unsupported value"),
+    ({"operation": "Undo"}, "spec.operation: Unsupported value"),
+    ({"operation": "Restore"}, RESTORE_GIVEN),
+    ({"restore": RESTORE["restore"]}, RESTORE_GIVEN),
+    ({"operation": "Restore", "restore": {}}, "spec.restore.backupRef: Required value"),
+    (
+        {"operation": "Restore", "restore": {"backupRef": {"name": "Kept"}}},
+        "spec.restore.backupRef.name: Invalid value",
+    ),
+    (RESTORE | {"schedule": "@daily"}, "a restore happens once: remove schedule"),
+    (RESTORE | ARCHIVE, "restores are from snapshots; leave method and target out"),
     ({"method": "Archive"}, "target must be set exactly when method is Archive"),
     ({"target": TARGET}, "target must be set exactly when method is Archive"),
     (ARCHIVE | {"shares": ["a"]}, "an archive is of the whole instance; leave shares empty"),
@@ -521,6 +535,8 @@ MOVED_BACKUPS: tuple[tuple[Spec, Spec, str], ...] = (
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSBackup"),
     ({}, {"schedule": "@daily"}, "a one-shot backup cannot become a schedule"),
     ({"schedule": "@daily"}, {}, "nor a schedule a one-shot backup"),
+    (RESTORE, {}, "operation is fixed; create another DittoFSBackup"),
+    (RESTORE, RESTORE | {"restore": {"backupRef": {"name": "other"}}}, "restore is fixed"),
     (ARCHIVE, {}, METHOD_FIXED),
     ({}, ARCHIVE, METHOD_FIXED),
     (ARCHIVE, to_target(pvc={"size": "20Gi"}), TARGET_FIXED),
