@@ -106,6 +106,10 @@ class ArchiveRestoreRun:
                 "into one without shares"
             )
             return Obstacle(BackupPhase.PENDING, "NotEmpty", message)
+        shared = next((one for one in instance.status.conditions if one.reason == "BucketShared"), None)
+        if shared is not None:
+            # Two servers of the same blocks would each delete those that the other's database names.
+            return Obstacle(BackupPhase.PENDING, "BucketShared", shared.message)
         return self._targets.obstacle(backup, instance)
 
     def step(self, subject: Subject) -> Result:

@@ -45,7 +45,7 @@ def test_its_examples_are_taken_by_the_api_server() -> None:
     examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
     backups = [example for example in examples if example.get("kind") == "DittoFSBackup"]
 
-    assert len(backups) == 4
+    assert len(backups) == 5
     for backup in backups:
         assert set(backup["spec"]) <= set(admit(DittoFSBackup, backup)["spec"])
 
