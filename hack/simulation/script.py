@@ -61,6 +61,8 @@ class Script:
     ) -> None:
         self._number = number
         self._random = Random(f"{number}/script")
+        #: For what the server takes up only when it starts.
+        self._waiting = Random(f"{number}/waiting")
         self._scheduler = scheduler
         self._client = client
         self._cluster = cluster
@@ -207,13 +209,19 @@ class Script:
         if not self._shares:
             return
         random, name = self._random, self._random.choice(list(self._shares))
+        encrypted, kerberos = self._waiting.random() < 0.5, self._waiting.random() < 0.5
         change: dict[str, Any] = random.choice(
             (
                 {"defaultPermission": random.choice(("none", "read", "read-write"))},
-                {"readOnly": random.random() < 0.5},
+                {"readOnly": random.random() < 0.5, "smb": {"encryptData": encrypted}},
                 {"enabled": random.random() < 0.5},
                 {"quota": random.choice(({"size": "1Gi"}, {"size": "2Gi"}, None))},
-                {"nfs": {"squash": random.choice(("none", "root_to_admin", "all_to_guest"))}},
+                {
+                    "nfs": {
+                        "squash": random.choice(("none", "root_to_admin", "all_to_guest")),
+                        "requireKerberos": kerberos,
+                    }
+                },
                 {"suspend": random.random() < 0.5},
             )
         )
