@@ -184,6 +184,7 @@ class Script:
         spec: dict[str, Any] = {"instanceRef": {"name": instance}}
         if Random(f"{self._number}/{name}/policy").random() < 0.5:
             spec["deletionPolicy"] = "Delete"
+        spec |= self._what_waits({})
         self._shares[name] = spec
         self._do(f"create share {name} of {instance}", partial(self._create, DITTOFS_SHARE, name, dict(spec)))
 
@@ -209,24 +210,29 @@ class Script:
         if not self._shares:
             return
         random, name = self._random, self._random.choice(list(self._shares))
-        encrypted, kerberos = self._waiting.random() < 0.5, self._waiting.random() < 0.5
         change: dict[str, Any] = random.choice(
             (
                 {"defaultPermission": random.choice(("none", "read", "read-write"))},
-                {"readOnly": random.random() < 0.5, "smb": {"encryptData": encrypted}},
+                {"readOnly": random.random() < 0.5},
                 {"enabled": random.random() < 0.5},
                 {"quota": random.choice(({"size": "1Gi"}, {"size": "2Gi"}, None))},
-                {
-                    "nfs": {
-                        "squash": random.choice(("none", "root_to_admin", "all_to_guest")),
-                        "requireKerberos": kerberos,
-                    }
-                },
+                {"nfs": {"squash": random.choice(("none", "root_to_admin", "all_to_guest"))}},
                 {"suspend": random.random() < 0.5},
             )
         )
+        change |= self._what_waits(change.get("nfs", {}))
         self._shares[name].update(change)
         self._do(f"edit share {name}: {change}", partial(self._patch, DITTOFS_SHARE, name, {"spec": change}))
+
+    def _what_waits(self, nfs: dict[str, Any]) -> dict[str, Any]:
+        """Some fields that a server takes up only when it starts."""
+        random = self._waiting
+        fields: dict[str, Any] = {}
+        if random.random() < 0.5:
+            fields["smb"] = {"encryptData": random.random() < 0.7}
+        if random.random() < 0.5:
+            fields["nfs"] = {**nfs, "requireKerberos": random.random() < 0.7}
+        return fields
 
     def _delete_share(self) -> None:
         if self._shares:
