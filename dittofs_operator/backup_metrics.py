@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from informers.resource import View
 from reconcilers import names
-from reconcilers.api.backup import BackupPhase
+from reconcilers.api.backup import BackupPhase, Operation
 from reconcilers.backup.schedule import Schedule, ScheduleError
 
 #: Not `instance`, which Prometheus gives to what it scrapes.
@@ -61,13 +61,17 @@ class BackupMetrics(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges as the objects have them."""
-        families, views = _families(), tuple(self._backups())
+        families, views = _families(), tuple(view for view in self._backups() if _is_backup(view))
         newest = _newest_completed(views)
         for view in views:
             if not _schedule_label(view):
                 for name, value in _values(view, newest.get(str(view["metadata"]["uid"]))):
                     families[name].add_metric(_labels(view), value)
         yield from families.values()
+
+
+def _is_backup(view: View) -> bool:
+    return (view["spec"].get("operation") or Operation.BACKUP) == Operation.BACKUP
 
 
 def _values(view: View, last: View | None) -> Iterator[tuple[str, float]]:

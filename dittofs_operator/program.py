@@ -51,6 +51,7 @@ from reconcilers.dittofs.caches import (
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
 from reconcilers.hold import held_by
+from reconcilers.jobs import Jobs, owner_of_job, owner_of_job_pod
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.announcer import SharesAnnouncer
@@ -166,6 +167,7 @@ class Program:
                 resources.POD,
             )
         )
+        jobs = self._informer(resources.JOB, label_selector=names.MANAGED_SELECTOR)
         postgres_clusters = self._informer(resources.POSTGRES_CLUSTER, optional=True)
         service_monitors = self._informer(
             resources.SERVICE_MONITOR, label_selector=names.MANAGED_SELECTOR, optional=True
@@ -218,6 +220,8 @@ class Program:
             clock=self._clock,
             poll_interval_s=poll_interval_s,
             deep_poll_interval_s=self._settings.deep_poll_interval,
+            jobs=Jobs(jobs=jobs.store, client=self._client),
+            image=self._settings.image or "",
         )
         share = self._controller(
             "dittofsshare",
@@ -228,15 +232,18 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+        share.watch(jobs, owner_of_job(resources.DITTOFS_SHARE))
+        share.watch(pods, owner_of_job_pod(resources.DITTOFS_SHARE, jobs.store))
         share.watch(backups, shares_held_by(instances.store, shares.store))
 
         backup_reconciler = BackupReconciler(
-            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),
+            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store, jobs=jobs.store),
             client=self._client,
             recorder=self._events,
             sessions=self._sessions,
             credentials=credentials,
             clock=self._clock,
+            image=self._settings.image or "",
             failed=BackupMetrics(self._metrics.registry, backups.store.known).failed,
         )
         backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
@@ -245,6 +252,8 @@ class Program:
         backup.watch(backups, schedule_of_backup)
         backup.watch(instances, backups_of_instance(backups.store))
         backup.watch(shares, backups_of_share(backups.store))
+        backup.watch(jobs, owner_of_job(resources.DITTOFS_BACKUP))
+        backup.watch(pods, owner_of_job_pod(resources.DITTOFS_BACKUP, jobs.store))
 
         announcer = self._controller(
             "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)

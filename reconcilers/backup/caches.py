@@ -27,6 +27,8 @@ class BackupCaches:
     instances: Cache
     shares: Cache
     backups: Cache
+    #: The Jobs with `names.MANAGED_SELECTOR`.
+    jobs: Cache
 
 
 def instance_key(backup: View) -> ObjectKey:
@@ -115,4 +117,10 @@ def _facts(instance: View) -> tuple[object, ...]:
         status.get("endpoints"),
         status.get("phase"),
         status.get("replicas"),
+        # By their words a backup sees that its hold is respected.
+        [
+            (condition.get("reason"), condition.get("message"))
+            for condition in status.get("conditions") or ()
+            if condition.get("type") in ("StatefulSetReady", "Available")
+        ],
     )

@@ -8,7 +8,7 @@ from informers.resource import View
 from reconcilers.api.backup import FINISHED, BackupCondition
 
 #: What keeps a backup from beginning that is no other backup: it has not come to the queue yet.
-_ELSEWHERE = frozenset({"ShareNotFound", "NoShares", "InvalidSpec"})
+_ELSEWHERE = frozenset({"ShareNotFound", "NoShares", "InvalidSpec", "BackupNotFound", "BackupNotCompleted"})
 
 
 def ahead_of(backup: View, others: Iterable[View]) -> str | None:

@@ -10,7 +10,7 @@ from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
 from reconcilers.dittofs.observe import is_marked_lost
-from reconcilers.remote_store import object_prefix
+from reconcilers.remote_store import object_prefix, overlap
 from reconcilers.share.declared import DeclaredShare
 
 #: The part of the cache's volume that the caches of all shares together may fill (decisions.md A6).
@@ -94,4 +94,4 @@ def _overlaps(instance: DittoFS, other: View) -> bool:
         return False
     ours = object_prefix(instance)
     theirs = names.object_prefix(key, str(other["spec"]["payload"]["s3"].get("prefix") or ""))
-    return ours.startswith(theirs) or theirs.startswith(ours)
+    return overlap(ours, theirs)

@@ -21,6 +21,7 @@ from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition
 from reconcilers.hold import Hold, standing
+from reconcilers.jobs import Jobs
 from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
@@ -30,9 +31,10 @@ from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachab
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, Convergence, Subject
 from reconcilers.share.declared import path_winners
-from reconcilers.share.deletion import Deletion, leaving_share, removes
+from reconcilers.share.deletion import Deletion, leaving_share
 from reconcilers.share.healing import NotLoaded
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.objects import ObjectsRemoval
 from reconcilers.share.removal import Removal
 from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
@@ -71,7 +73,10 @@ class ShareReconciler:
         clock: Clock,
         poll_interval_s: float,
         deep_poll_interval_s: float = DEEP_POLL_INTERVAL_S,
+        jobs: Jobs,
+        image: str = "",
     ) -> None:
+        """`image` is the operator's own; empty: it can't make Jobs."""
         self._caches = caches
         self._status = StatusWriter(client=client, resource=DITTOFS_SHARE, conditions=frozenset(ShareCondition))
         self._recorder = recorder
@@ -104,6 +109,7 @@ class ShareReconciler:
             recorder=recorder,
             access=self._access,
             removal=Removal(lists=lists),
+            objects=ObjectsRemoval(jobs=jobs, image=image, caches=caches, objects=client, clock=clock),
             clock=clock,
             report=self._report_deleting,
         )
@@ -227,12 +233,9 @@ class ShareReconciler:
     def _predecessor(self, subject: Subject) -> str:
         """The DittoFSShare of this path that is about to go for good; empty when there is none."""
         value = path_index_value(_instance_key(subject.share), subject.share.path)
-        leaving = (
-            other
-            for other in self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
-            if other["metadata"].get("deletionTimestamp") and self._finalizer.is_on(other)
-        )
-        return next((str(other["metadata"]["name"]) for other in leaving if removes(leaving_share(other))), "")
+        of_path = self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
+        leaving = (other for other in of_path if other["metadata"].get("deletionTimestamp"))
+        return next((str(other["metadata"]["name"]) for other in leaving if self._deletion.is_removing(other)), "")
 
     def _winner(self, subject: Subject) -> str:
         winners = path_winners([*self._of_path(subject, subject.share.path), subject.view])

@@ -85,7 +85,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(cluster: LocalCluster, s3: S3Server, authority: Authority, log: Path) -> Iterator[World]:
     """The namespace default with a share in the bucket, looked after by an operator of its own."""
     client = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent=USER)
-    with closing(client), operator_process(cluster.kubeconfig, log, lease_namespace="default"):
+    flags = ("--image=dittofs-operator:of-this-source",)
+    with closing(client), operator_process(cluster.kubeconfig, log, lease_namespace="default", flags=flags):
         made = World(client, "default")
         made.secret("s3-keys", access_key_id=s3.keys[0], secret_access_key=s3.keys[1])
         made.secret("s3-ca", **{"ca.crt": authority.text})
@@ -237,24 +238,36 @@ def seed(world: World) -> None:
     server.call("POST", f"{path}/{snapshot}/restore", {})
 
 
-def test_a_share_deleted_for_good_leaves_its_objects_and_says_where_they_are(
-    world: World, s3: S3Server, tmp_path: Path
+def test_a_share_deleted_for_good_takes_its_objects_along_and_none_that_another_share_needs(
+    world: World, s3: S3Server, export: Mount, tmp_path: Path
 ) -> None:
+    """The same content in both: the server keeps it once for each share, never for both."""
+    # Other content than any test before: the server keeps what is the same in a share once only.
+    below, content, before = "default/demo/fleeting/", "in two shares\n" * 4096, len(objects(s3))
     world.share("fleeting", defaultPermission="read-write", deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "fleeting", "Ready")
-    mount(world, "fleeting", tmp_path).write("first", CONTENT.swapcase())
-    world.server().call("POST", "/system/drain-uploads")
-    below = "default/demo/fleeting/"
+    for share in (export, mount(world, "fleeting", tmp_path)):
+        share.write("same", content)
+    until_uploaded(world, s3, more_than=before)
     eventually(lambda: s3.objects(BUCKET, below), UPLOAD_S, what="objects in the bucket")
+    kept = objects(s3)
 
     world.delete(DITTOFS_SHARE, "fleeting")
     world.until_gone(DITTOFS_SHARE, "fleeting")
 
-    world.until_event("fleeting", "Warning", "DataLeftBehind")
-    assert s3.objects(BUCKET, below)
+    world.until_event("fleeting", "Normal", "ObjectsDeleted")
+    assert s3.objects(BUCKET, below) == set()
     rows = {store["name"] for store in world.server().call("GET", "/store/block/remote")}
     assert rows == {"op-export"}
     eventually(lambda: "/data/cache/shares/fleeting /data/metadata/fleeting" in _listed(world), PATIENCE_S)
+
+    old = pod_uid(world)
+    world.delete(POD, "demo-0")
+    until_replaced(world, old)
+    # Without it all would be read from the cache.
+    assert world.server().call("POST", "/shares/export/blockstore/evict", {})["bytes_freed"] > 0
+    assert export.read("same") == content
+    assert s3.objects(BUCKET) == objects(s3) == kept
 
 
 def _listed(world: World) -> str:

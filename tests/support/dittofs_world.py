@@ -411,6 +411,7 @@ class _Network:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         self._world.calls.append(f"{method} {path}")
         # Nobody listens on port 1 when no server runs.
@@ -418,7 +419,7 @@ class _Network:
         url = f"http{'s' if self._tls else ''}://127.0.0.1:{port}"
         transport = HttpTransport(url, host=self._host, clock=self._world.clock, tls=self._tls)
         try:
-            return transport.call(method, path, body, token=token, within_s=within_s)
+            return transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
         finally:
             transport.close()
 

@@ -56,6 +56,10 @@ def test_a_completed_backup_tells_when_it_ended_how_long_it_took_and_what_it_tak
     }
 
 
+def test_a_restore_is_no_backup() -> None:
+    assert told(backup("back", ENDED, operation="Restore")) == {}
+
+
 def test_one_that_is_not_completed_tells_of_no_success() -> None:
     waiting, broken = backup("waiting"), backup("broken", {**ENDED, "phase": "Failed"})
 
