@@ -68,7 +68,7 @@ def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:
     if command == REMOVE_OBJECTS:
         check_prefix(flags.prefix, flags.instance_prefix)
         place = _bucket(flags)
-        removed = remove_objects(place, until=flags.until, clock=SystemClock())
+        removed = remove_objects(place, until=flags.until, last_look_from=flags.last_look_from, clock=SystemClock())
         return report.objects_removed(place.bucket, place.prefix, removed.objects, removed.kept)
     target = _target(flags)
     if command == REMOVE:

@@ -69,6 +69,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         "--instance-prefix", required=True, metavar="PREFIX", help="the same of the instance, below which it must be"
     )
     parser.add_argument("--until", type=_time, required=True, metavar="TIME", help="when to give up, in RFC 3339")
+    parser.add_argument(
+        "--last-look-from", type=_time, metavar="TIME", help="until when objects may still come; without it they don't"
+    )
     _add_service(parser)
 
 
