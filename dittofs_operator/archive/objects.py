@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,12 +47,15 @@ def check_prefix(prefix: str, instance_prefix: str) -> None:
         )
 
 
-def remove_objects(place: BucketPlace, *, until: datetime, clock: Clock, retry_for_s: float = _RETRY_FOR_S) -> Removed:
+def remove_objects(
+    place: BucketPlace, *, until: datetime, clock: Clock, last_look_from: datetime | None = None
+) -> Removed:
     """Remove what the server put below the prefix of `place`, which is that of a share, and look that it is gone.
 
-    Raises ArchiveError, also when it is `until` before all is gone; then it can be done again.
+    Objects may still come before `last_look_from`. Raises ArchiveError, also when it is `until` before all is gone;
+    then it can be done again.
     """
-    store = open_store(place, timeout_s=_REQUEST_TIMEOUT_S, retry_for_s=retry_for_s)
+    store = open_store(place, timeout_s=_REQUEST_TIMEOUT_S, retry_for_s=_RETRY_FOR_S)
     location = f"s3://{place.bucket}/{place.prefix}"
     folders = tuple(f"{place.prefix}{folder}" for folder in FOLDERS)
     removed = 0
@@ -68,5 +72,14 @@ def remove_objects(place: BucketPlace, *, until: datetime, clock: Clock, retry_f
                     found += len(names)
         removed += found
         if not found:
-            return Removed(removed, kept)
+            if last_look_from is None or clock.now() >= last_look_from:
+                return Removed(removed, kept)
+            _wait(clock, last_look_from)
     raise ArchiveError(Reason.TARGET_REFUSED, f"{location}: objects are there again after they were removed")
+
+
+def _wait(clock: Clock, moment: datetime) -> None:
+    nobody = threading.Condition()
+    with nobody:
+        while (left_s := (moment - clock.now()).total_seconds()) > 0:
+            clock.wait(nobody, left_s)

@@ -84,7 +84,11 @@ class Kubelet:
 
     def servers(self) -> dict[str, Double]:
         """The running servers by instance."""
-        return {c.instance: c.server.double for c in self._containers.values() if c.server is not None}
+        return {instance: endpoint.double for instance, endpoint in self.endpoints().items()}
+
+    def endpoints(self) -> dict[str, DoubleEndpoint]:
+        """Where the running servers answer, by instance."""
+        return {c.instance: c.server for c in self._containers.values() if c.server is not None}
 
     def crash(self, instance: str) -> bool:
         """Let the server's process end; the kubelet starts it again."""

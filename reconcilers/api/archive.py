@@ -106,6 +106,35 @@ class ArchiveTarget(ApiModel):
     s3: Annotated[ArchiveBucket | None, Field(description="A bucket.")] = None
 
 
+class ExistingClaim(ApiModel):
+    """A PersistentVolumeClaim that holds archives."""
+
+    claim_name: Annotated[ObjectName, Field(description="The claim, in this namespace. It is only read.")]
+
+
+class ArchiveSource(ApiModel):
+    """An archive, and where it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validated(
+            Rule("has(self.pvc) != has(self.s3)", "exactly one of archive.pvc and archive.s3 must be set")
+        )
+    )
+
+    id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            description="What the archive is called: status.archiveID of the DittoFSBackup that made it, and the name "
+            "of its folder.",
+        ),
+    ]
+    pvc: Annotated[ExistingClaim | None, Field(description="A volume of this namespace.")] = None
+    s3: Annotated[ArchiveBucket | None, Field(description="A bucket.")] = None
+
+
 class KeyReference(LocalReference):
     """A key in a Secret."""
 

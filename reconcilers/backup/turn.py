@@ -8,7 +8,23 @@ from informers.resource import View
 from reconcilers.api.backup import FINISHED, BackupCondition, Operation
 
 #: What keeps a backup from beginning that is no other backup: it has not come to the queue yet.
-_ELSEWHERE = frozenset({"ShareNotFound", "NoShares", "InvalidSpec", "BackupNotFound", "BackupNotCompleted"})
+_ELSEWHERE = frozenset(
+    {
+        "ShareNotFound",
+        "NoShares",
+        "InvalidSpec",
+        "BackupNotFound",
+        "BackupNotCompleted",
+        "BucketShared",
+        "NotEmpty",
+        "OperatorImageMissing",
+        "ShareNotLoaded",
+        "TargetNotFound",
+        "TargetNameTaken",
+        "TargetRefused",
+        "TargetSecretMissing",
+    }
+)
 
 
 def ahead_of(backup: View, others: Iterable[View]) -> str | None:

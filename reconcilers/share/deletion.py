@@ -158,8 +158,8 @@ class Deletion:
             case Kept(why):
                 self._disable(view, share, session)
                 self._recorder.warning(view, "FilesKept", f'the share "{share.path}" and its files are kept: {why}')
-            case Removed(address, left, objects, stores):
-                if objects and (why := self._objects.begin(share, instance, objects, stores)):
+            case Removed(address, left, objects, stores, drained):
+                if objects and (why := self._objects.begin(share, instance, objects, stores, drained=drained)):
                     left, objects = f"{objects_of(instance, objects)}: {why}", ""
                 note = f'removed the share "{share.path}" from the server'
                 if address:

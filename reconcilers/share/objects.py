@@ -31,6 +31,9 @@ from reconcilers.share.caches import ShareCaches
 SUFFIX = "objects"
 #: How long the command may take; it looks at the clock itself, so that no pod goes on that nobody hears of.
 REMOVE_S = 12 * 60
+#: For how long a server goes on with uploads that it could not end before the request of the share's removal did: twice
+#: 30 s for what waits and for what is under way, and a margin.
+UPLOADS_S = 90
 #: How long the Job may be active: with the last request of the command, and with its pods' ends.
 ACTIVE_S = 14 * 60
 #: How long the share waits for it, from its creation on.
@@ -74,8 +77,11 @@ def others_objects(instance: DittoFS, address: str, others: Iterable[View], stor
     return ""
 
 
-def removal(instance: DittoFS, address: str, *, image: str, until: datetime) -> JobOptions:
-    """The Job that removes the objects of the share at `address`; the keys come to it by their Secret alone."""
+def removal(instance: DittoFS, address: str, *, image: str, until: datetime, not_before: datetime | None) -> JobOptions:
+    """The Job that removes the objects of the share at `address`, and has its last look `not_before` then.
+
+    The keys come to it by their Secret alone.
+    """
     s3, pod = s3_of(instance), instance.spec.pod
     reference, authority = s3.credentials_secret_ref, s3.ca_secret_ref
     keys = {reference.access_key_id_key: "access-key-id", reference.secret_access_key_key: "secret-access-key"}
@@ -90,6 +96,8 @@ def removal(instance: DittoFS, address: str, *, image: str, until: datetime) -> 
         f"--credentials={_KEYS}",
         f"--result={RESULT_FILE}",
     ]
+    if not_before is not None:
+        arguments.append(f"--last-look-from={not_before:%Y-%m-%dT%H:%M:%SZ}")
     if s3.endpoint:
         arguments.append(f"--endpoint={s3.endpoint.rstrip('/')}")
     # The server's own rule: with an endpoint in the path, if nothing else is said.
@@ -140,10 +148,13 @@ class ObjectsRemoval:
         """The Job that removes the objects of `share`; None when there is none."""
         return self._jobs.find(share, SUFFIX)
 
-    def begin(self, share: DittoFSShare, instance: DittoFS, address: str, stores: Iterable[Store]) -> str:
+    def begin(
+        self, share: DittoFSShare, instance: DittoFS, address: str, stores: Iterable[Store], *, drained: bool
+    ) -> str:
         """Have the objects of the share at `address` removed; why they stay, for a person, or empty.
 
-        `stores` are the remote stores that the server has left. Raises a `ClientError`.
+        `stores` are the remote stores that the server has left; `drained`: it uploads nothing more for the share.
+        Raises a `ClientError`.
         """
         if not self._image:
             return NO_IMAGE
@@ -151,10 +162,17 @@ class ObjectsRemoval:
             return why
         if archives := archives_of(share, self._caches.backups.by_index(BY_INSTANCE, str(instance.key))):
             return f"the contents of the archives of DittoFSBackup {archives} are among them"
-        until = self._clock.now() + timedelta(seconds=REMOVE_S)
+        now = self._clock.now()
+        options = removal(
+            instance,
+            address,
+            image=self._image,
+            until=now + timedelta(seconds=REMOVE_S),
+            not_before=None if drained else now + timedelta(seconds=UPLOADS_S),
+        )
         try:
             read_keys(instance, self._objects)
-            self._jobs.start(share, removal(instance, address, image=self._image, until=until))
+            self._jobs.start(share, options)
         except (SecretProblem, JobNameTaken) as error:
             return str(error)
         except (Forbidden, Invalid) as error:

@@ -107,7 +107,7 @@ class RestoreRun:
         self, backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]
     ) -> tuple[RestoredShare, ...] | Obstacle:
         """What is to be restored, or what is in its way."""
-        name = backup.spec.restore.backup_ref.name if backup.spec.restore else ""
+        name = backup.spec.restore.backup_name if backup.spec.restore else ""
         source = self._caches.backups.get(ObjectKey(backup.metadata.namespace, name))
         plan = planned(backup, None if source is None else self._known(source), instance, shares)
         if not isinstance(plan, Obstacle) and not self._holding.fits(backup, plan):

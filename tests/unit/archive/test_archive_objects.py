@@ -32,6 +32,7 @@ def test_the_prefix_of_a_share_is_taken(share: str) -> None:
         (f"{INSTANCE}../", INSTANCE),
         (f"{INSTANCE}~2/", INSTANCE),
         ("export/", ""),
+        ("export/", INSTANCE),
         ("storage/other/export/", INSTANCE),
         ("storage/demo2/export/", "storage/demo"),
         ("../demo/export/", "../demo/"),

@@ -38,6 +38,22 @@ def test_the_copy_is_made_while_the_server_is_stopped_and_read_back_while_it_run
     assert world.recorder.reasons()[-3:] == ["BackupStarted", "NotEncrypted", "BackupCompleted"]
 
 
+def test_the_jobs_may_write_to_the_target_alone_and_have_nothing_else_of_the_cluster(world: ArchiveWorld) -> None:
+    world.serve("a")
+    world.go(world.archive(job={"nodeSelector": {"disk": "fast"}}), "Completed")
+
+    pods = {view["metadata"]["name"]: view["spec"]["template"]["spec"] for view in world.objects.jobs.list()}
+    writable = {
+        name: {m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if not m.get("readOnly")}
+        for name, pod in pods.items()
+    }
+    assert writable == {"weekly-bk": {"/tmp", "/archives"}, "weekly-vf": {"/tmp"}}
+    assert {mount["mountPath"] for mount in pods["weekly-vf"]["containers"][0]["volumeMounts"]} == {"/tmp", "/archives"}
+    for pod in pods.values():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["nodeSelector"] == {"disk": "fast"}
+
+
 def steps(world: ArchiveWorld) -> int:
     key = world.archive("undisturbed")
     world.operations.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -127,6 +128,24 @@ def test_a_job_removes_them_once_the_share_is_off_the_server(bucket: ShareWorld)
     assert [reason for reason, _ in told(bucket)] == ["Deleted", "ObjectsDeleted"]
     assert told(bucket)[1][1] == 'removed 3 objects of the share "/export" from the bucket'
     assert list(bucket.purge().addresses) == ["/export"]
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["not loaded", "gone"])
+def test_uploads_that_the_server_may_not_have_ended_are_waited_for(bucket: ShareWorld, gone: bool) -> None:
+    """The request took too long: the server ends the uploads by and by, and answers the next request at once."""
+    if not gone:
+        bucket.hand.create_local_store("op-cache", store_type="fs", config={"path": "/data/cache"})
+        (bucket.server.data / "data" / "cache").rmdir()
+        (bucket.server.data / "data" / "cache").touch()
+    key = deleted(bucket)
+    if gone:
+        bucket.hand.delete_share("/export")
+    bucket.reconciler.reconcile(key)
+
+    (container,) = bucket.objects.get(JOB, JOB_KEY)["spec"]["template"]["spec"]["containers"]
+    times = dict(argument.split("=") for argument in container["args"] if argument.startswith(("--until", "--last")))
+    until, look = (datetime.fromisoformat(times[flag]) for flag in ("--until", "--last-look-from"))
+    assert 60 < (look - bucket.clock.now()).total_seconds() < (until - bucket.clock.now()).total_seconds()
 
 
 def test_the_keys_are_told_nowhere(bucket: ShareWorld) -> None:
