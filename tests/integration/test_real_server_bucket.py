@@ -148,7 +148,7 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
 
     world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"}, deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "sized", "Ready")
-    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "InSync")
+    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "FieldsWithoutEffect")
     assert limit() == 64 << 20
 
     world.patch(DITTOFS_SHARE, "sized", spec={"cache": {"localSize": "128Mi"}, "retention": {"policy": "lru"}})
