@@ -184,7 +184,8 @@ def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world
 def test_an_archive_in_the_bucket_pins_what_it_refers_to_and_goes_with_its_pins(
     world: World, s3: S3Server, export: Mount
 ) -> None:
-    export.write("archived", CONTENT.swapcase())
+    content = CONTENT.replace("bucket", "archive")
+    export.write("archived", content)
     references = {"credentialsSecretRef": {"name": "s3-keys"}, "caSecretRef": {"name": "s3-ca"}}
     place = {"bucket": BUCKET, "prefix": "archives", "endpoint": f"https://{HOST}", **references}
 
@@ -196,7 +197,7 @@ def test_an_archive_in_the_bucket_pins_what_it_refers_to_and_goes_with_its_pins(
     assert [(one["path"], one["durable"]) for one in status["artifacts"]] == [("/export", True)]
     assert f"archives/{status['archiveID']}/manifest.json" in s3.objects(BUCKET, "archives/")
     until_served(world)
-    assert export.read("archived") == CONTENT.swapcase()
+    assert export.read("archived") == content
     assert [row["id"] for row in world.server().snapshots("/export")] == [status["artifacts"][0]["snapshotID"]]
 
     world.delete(DITTOFS_BACKUP, "moved")
