@@ -104,6 +104,16 @@ def test_what_a_job_says_of_its_failure_is_told_and_the_server_runs(world: Archi
     assert target == (("False", reason) if reason.startswith("Target") else target)
 
 
+def test_the_target_is_found_before_the_server_stops(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["bk"] = None
+
+    world.go(key, "Running")
+
+    assert world.told(key, "TargetReady") == ("True", "Found")
+
+
 def test_the_server_is_let_go_before_the_failure_is_told(world: ArchiveWorld) -> None:
     world.serve("a")
     key = world.archive()
