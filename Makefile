@@ -80,8 +80,8 @@ bench: env ## Measure the controller layer beside the official client, and hold 
 	@$(BIN)/python -m hack.bench $(if $(JSON),--json)
 
 .PHONY: scale
-scale: env ## Make many shares beside a local cluster and tell what they cost (INSTANCES=50 SHARES=1000; REAL=1: the real server)
-	@$(BIN)/python -m hack.scale $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SHARES),--shares $(SHARES)) $(if $(REAL),--real)
+scale: env ## Make many shares beside a local cluster and tell what they cost (INSTANCES=50 SHARES=1000; REAL=1: the real server, HUNG=1: one of them hangs)
+	@$(BIN)/python -m hack.scale $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SHARES),--shares $(SHARES)) $(if $(REAL),--real) $(if $(HUNG),--hung)
 
 .PHONY: bench-archive
 bench-archive: env ## Measure an archive beside tar and zstd of the same files (FILES=10000 MIB=5000 ROUNDS=3)

@@ -1,4 +1,4 @@
-"""The command line: `dittofs-operator run | check | diff | backup | verify | restore | remove | crds | version`."""
+"""The command line, `dittofs-operator <command>`: the operator, tools for people, and what its Jobs run."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _diff(given)
         case "crds":
             return _crds()
-        case "backup" | "verify" | "restore" | "remove":
+        case _ if command in archive_flags.COMMANDS:
             # The operator itself has no use for S3 and ciphers, and should not hold them.
             from dittofs_operator.archive import commands  # noqa: PLC0415
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="run | check | diff | backup | verify | restore | remove | crds | version",
+        metavar=f"run | check | diff | {' | '.join(archive_flags.COMMANDS)} | crds | version",
     )
     run = commands.add_parser(
         "run",

@@ -86,7 +86,11 @@ def _container() -> dict[str, Any]:
             f"--metrics-address=:{METRICS_PORT}",
             f"--health-address=:{HEALTH_PORT}",
         ],
-        "env": [{"name": "DITTOFS_OPERATOR_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        "env": [
+            {"name": "DITTOFS_OPERATOR_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            # Nothing in a pod says which image it runs.
+            {"name": "DITTOFS_OPERATOR_IMAGE", "value": image()},
+        ],
         "ports": [
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
             {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},

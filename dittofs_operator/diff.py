@@ -63,6 +63,7 @@ def diff(client: Client, *, clock: Clock, namespaces: Iterable[str] = (), operat
         caches=DittoFSCaches(
             dittofs=stores[resources.DITTOFS],
             shares=stores[resources.DITTOFS_SHARE],
+            backups=stores[resources.DITTOFS_BACKUP],
             config_maps=stores[resources.CONFIG_MAP],
             secrets=stores[resources.SECRET],
             service_accounts=stores[resources.SERVICE_ACCOUNT],
@@ -95,6 +96,7 @@ def diff(client: Client, *, clock: Clock, namespaces: Iterable[str] = (), operat
 _WATCHED = (
     resources.DITTOFS,
     resources.DITTOFS_SHARE,
+    resources.DITTOFS_BACKUP,
     *resources.CHILDREN,
     resources.POD,
     resources.POSTGRES_CLUSTER,

@@ -50,6 +50,8 @@ from reconcilers.dittofs.caches import (
     instances_of_secret,
 )
 from reconcilers.dittofs.reconciler import DittoFSReconciler
+from reconcilers.hold import held_by
+from reconcilers.jobs import Jobs, owner_of_job, owner_of_job_pod
 from reconcilers.server.credentials import CredentialsSource
 from reconcilers.server.session import Sessions
 from reconcilers.share.announcer import SharesAnnouncer
@@ -59,6 +61,7 @@ from reconcilers.share.caches import (
     changed_share,
     instance_of_share,
     server_of_share,
+    shares_held_by,
     shares_of_instance,
     shares_of_same_path,
 )
@@ -164,6 +167,7 @@ class Program:
                 resources.POD,
             )
         )
+        jobs = self._informer(resources.JOB, label_selector=names.MANAGED_SELECTOR)
         postgres_clusters = self._informer(resources.POSTGRES_CLUSTER, optional=True)
         service_monitors = self._informer(
             resources.SERVICE_MONITOR, label_selector=names.MANAGED_SELECTOR, optional=True
@@ -175,6 +179,7 @@ class Program:
             caches=DittoFSCaches(
                 dittofs=instances.store,
                 shares=shares.store,
+                backups=backups.store,
                 config_maps=config_maps.store,
                 secrets=secrets.store,
                 service_accounts=accounts.store,
@@ -199,12 +204,13 @@ class Program:
         dittofs = self._controller("dittofs", dittofs_reconciler, workers=self._settings.dittofs_workers)
         dittofs.watch(instances, changed_instance)
         dittofs.watch(instances, instances_of_same_bucket(instances.store))
+        dittofs.watch(backups, held_by(instances.store))
         dittofs.watch(secrets, instances_of_secret(instances.store))
         dittofs.watch(postgres_clusters, instances_of_postgres_cluster(instances.store))
         for children in (config_maps, accounts, claims, stateful_sets, services, policies, pods, service_monitors):
             dittofs.watch(children, instance_of_child)
 
-        share_caches = ShareCaches(instances=instances.store, shares=shares.store)
+        share_caches = ShareCaches(instances=instances.store, shares=shares.store, backups=backups.store)
         share_reconciler = ShareReconciler(
             caches=share_caches,
             client=self._client,
@@ -214,6 +220,8 @@ class Program:
             clock=self._clock,
             poll_interval_s=poll_interval_s,
             deep_poll_interval_s=self._settings.deep_poll_interval,
+            jobs=Jobs(jobs=jobs.store, client=self._client),
+            image=self._settings.image or "",
         )
         share = self._controller(
             "dittofsshare",
@@ -224,14 +232,18 @@ class Program:
         share.watch(shares, changed_share)
         share.watch(shares, shares_of_same_path(shares.store))
         share.watch(instances, shares_of_instance(shares.store))
+        share.watch(jobs, owner_of_job(resources.DITTOFS_SHARE))
+        share.watch(pods, owner_of_job_pod(resources.DITTOFS_SHARE, jobs.store))
+        share.watch(backups, shares_held_by(instances.store, shares.store))
 
         backup_reconciler = BackupReconciler(
-            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store),
+            caches=BackupCaches(instances=instances.store, shares=shares.store, backups=backups.store, jobs=jobs.store),
             client=self._client,
             recorder=self._events,
             sessions=self._sessions,
             credentials=credentials,
             clock=self._clock,
+            image=self._settings.image or "",
             failed=BackupMetrics(self._metrics.registry, backups.store.known).failed,
         )
         backup = self._controller("dittofsbackup", backup_reconciler, workers=self._settings.backup_workers)
@@ -240,6 +252,8 @@ class Program:
         backup.watch(backups, schedule_of_backup)
         backup.watch(instances, backups_of_instance(backups.store))
         backup.watch(shares, backups_of_share(backups.store))
+        backup.watch(jobs, owner_of_job(resources.DITTOFS_BACKUP))
+        backup.watch(pods, owner_of_job_pod(resources.DITTOFS_BACKUP, jobs.store))
 
         announcer = self._controller(
             "sharesannouncer", SharesAnnouncer(caches=share_caches, client=self._client, clock=self._clock)

@@ -35,7 +35,11 @@ def _to(resource: Resource, verbs: tuple[str, ...], reason: str, *, part: str = 
 
 #: What the operator needs wherever it manages instances.
 PERMISSIONS: tuple[Permission, ...] = (
-    _to(resources.DITTOFS, (*READ, "patch"), "reconciled; patched for the finalizer and the hash of its shares"),
+    _to(
+        resources.DITTOFS,
+        (*READ, "patch"),
+        "reconciled; patched for the finalizer, the hash of its shares, the hold of a backup",
+    ),
     _to(resources.DITTOFS, ("patch",), "reports what was found", part="status"),
     _to(
         resources.DITTOFS,
@@ -58,14 +62,19 @@ PERMISSIONS: tuple[Permission, ...] = (
         "children: the admin password and the signing key; read: the ones a DittoFS names. Watched as metadata only, "
         "which still takes the right to read all",
     ),
-    _to(resources.SERVICE_ACCOUNT, _OWN, "a child: the identity of the server's pod, which has no rights"),
+    _to(resources.SERVICE_ACCOUNT, _OWN, "the identity of the server's pod and of Jobs, which has no rights"),
     _to(resources.PERSISTENT_VOLUME_CLAIM, _OWN, "children: the volumes, which outlive the DittoFS unless told not to"),
     _to(resources.STATEFUL_SET, _OWN, "a child: runs the server"),
     _to(resources.SERVICE, _OWN, "children: how clients and the operator reach the server"),
     _to(resources.NETWORK_POLICY, _OWN, "a child: which connections the server's pod admits"),
     _to(resources.POSTGRES_CLUSTER, READ, "whether a database is ready; where Percona's operator is installed"),
     _to(resources.SERVICE_MONITOR, _OWN, "a child, where prometheus-operator is installed: scrapes the server"),
-    _to(resources.POD, READ, "why a server does not start, and which image it runs"),
+    _to(
+        resources.JOB,
+        (*READ, "create", "delete"),
+        "runs the operator's image beside claims and buckets, as for the objects of a deleted share",
+    ),
+    _to(resources.POD, READ, "why a server does not start, which image it runs, and what became of a Job"),
     _to(resources.EVENT, ("create", "patch"), "tells people what changed"),
     Permission("", "events", ("create", "patch"), "the same events for tools that know the older API only"),
 )

@@ -45,11 +45,12 @@ class _Counted:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         # A success is counted as 200, whichever of the 2xx it was: the caller is not told either.
         code = "200"
         try:
-            return self._transport.call(method, path, body, token=token, within_s=within_s)
+            return self._transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
         except ServerRefused as error:
             code = str(error.status)
             raise

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     deep_poll_interval: Seconds = Field(
         300.0, description="how often what takes calls of its own (users, groups, details of shares) is compared"
     )
+    image: str | None = Field(
+        None,
+        description="the operator's own image, for the Jobs that work on claims and buckets; without it none is made",
+    )
     metrics_address: str = Field(":8080", description="address of /metrics; 0 switches it off")
     health_address: str = Field(":8081", description="address of /healthz and /readyz; 0 switches it off")
     graceful_timeout: Seconds = Field(30.0, description="how long running work may finish when asked to stop")

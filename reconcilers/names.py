@@ -20,7 +20,11 @@ FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dittofs-operator"
 #: Owner of the shares-hash annotation alone: the main manager's apply would drop the annotation otherwise.
 SHARES_FIELD_MANAGER = "dittofs-operator-shares"
+#: Owner of the operation annotation alone.
+BACKUPS_FIELD_MANAGER = "dittofs-operator-backups"
 
+#: On the DittoFS: the hold of a backup, `reconcilers.hold`.
+OPERATION_ANNOTATION = f"{GROUP}/operation"
 #: On the pod template: hash of what the pod consumes at its start.
 CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
 #: On the DittoFS: hash of its declared shares, by which the share reconciler asks for a new ConfigMap.
@@ -67,6 +71,9 @@ class Component(StrEnum):
     """Values of the component label."""
 
     SERVER = "server"
+    #: Of claims that archives are kept on.
+    ARCHIVE = "archive"
+    JOB = "job"
 
 
 class PortName(StrEnum):
@@ -160,6 +167,10 @@ api_service = ChildName("-api")
 metrics_service = ChildName("-metrics")
 network_policy = ChildName()
 service_monitor = ChildName()
+#: The claim that the operator makes for archives; called with the name of a DittoFSBackup, or of its schedule.
+archive_claim = ChildName("-archive")
+#: The ConfigMap with what the Jobs of a DittoFSBackup are told; called with its name.
+archive_contents = ChildName("-archive")
 
 
 def service_host(service: str, namespace: str) -> str:
@@ -281,6 +292,15 @@ def scheduled_backup(schedule: str, slot: datetime) -> str:
 def backup_snapshot(uid: str) -> str:
     """What the server's snapshots of the DittoFSBackup with this uid are called, one in each share."""
     return f"{STORE_PREFIX}backup-{uid}"
+
+
+def archive(backup: str, uid: str) -> str:
+    """What the archive of the DittoFSBackup with this name and uid is called at its target."""
+    return f"{backup[:_ARCHIVE_NAME_SHOWN]}-{uid}"
+
+
+#: Of a long name a part: with the uid it is at most what a target takes, and tells people enough.
+_ARCHIVE_NAME_SHOWN = 80
 
 
 def netgroup(path: str) -> str:

@@ -20,6 +20,7 @@ class Patience:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._waiting_since: dict[ObjectKey, float] = {}
+        self._begun_anew: set[ObjectKey] = set()
 
     def waited_s(self, leaving: CustomResource) -> float:
         """How long `leaving`, which has a deletionTimestamp, has been waiting.
@@ -28,9 +29,17 @@ class Patience:
         """
         now = self._clock.monotonic()
         waited_s = now - self._waiting_since.setdefault(leaving.key, now)
+        if leaving.key in self._begun_anew:
+            return waited_s
         asked_at = datetime.fromisoformat(leaving.metadata.deletion_timestamp or "")
         return max(waited_s, (self._clock.now() - asked_at).total_seconds())
 
+    def begin_anew(self, key: ObjectKey) -> None:
+        """Until now it waited for something else than its server."""
+        self._waiting_since[key] = self._clock.monotonic()
+        self._begun_anew.add(key)
+
     def forget(self, key: ObjectKey) -> None:
         """It is gone."""
+        self._begun_anew.discard(key)
         self._waiting_since.pop(key, None)

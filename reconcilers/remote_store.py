@@ -85,9 +85,19 @@ def location(instance: DittoFS) -> str:
     return "" if s3 is None else f"s3://{s3.bucket}/{object_prefix(instance)}"
 
 
+def overlap(prefix: str, other: str) -> bool:
+    """Whether objects below the one prefix can be below the other as well."""
+    return prefix.startswith(other) or other.startswith(prefix)
+
+
+def share_prefix(instance: DittoFS, address: str) -> str:
+    """What the names of all objects of the share at `address` begin with."""
+    return f"{object_prefix(instance)}{names.store_key(address)}/"
+
+
 def settings(instance: DittoFS, address: str) -> dict[str, Any]:
     """The settings of the store of the share at `address`, by the server's names, without the keys."""
-    return {"prefix": f"{object_prefix(instance)}{names.store_key(address)}/", **_shared_settings(instance)}
+    return {"prefix": share_prefix(instance, address), **_shared_settings(instance)}
 
 
 def settings_digest(instance: DittoFS) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""Writes the status of objects: at most once a pass, and only when it says something else than before."""
+"""Writes the status of objects, only when it says something else than before."""
 
 from __future__ import annotations
 

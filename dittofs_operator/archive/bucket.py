@@ -75,34 +75,58 @@ class BucketPlace:
     virtual_hosted: bool = False
 
 
+def open_store(place: BucketPlace, *, timeout_s: float, retry_for_s: float, prefix: str | None = None) -> S3Store:
+    """The client of the bucket, or of what is below `prefix`; sends nothing.
+
+    A request may take `timeout_s`, and is sent again, with growing pauses, for `retry_for_s`.
+    """
+    config: S3Config = {
+        "region": place.region,
+        "access_key_id": place.keys.access_key_id,
+        "secret_access_key": place.keys.secret_access_key,
+        "virtual_hosted_style_request": place.virtual_hosted,
+    }
+    if place.endpoint:
+        config["endpoint"] = _bucket_host(place) if place.virtual_hosted else place.endpoint
+    options: ClientConfig = {
+        "allow_http": place.endpoint.startswith("http://"),
+        "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT_S),
+        "timeout": timedelta(seconds=timeout_s),
+    }
+    if place.authorities:
+        options["root_certificate"] = place.authorities
+    return S3Store(
+        place.bucket,
+        prefix=prefix,
+        config=config,
+        client_options=options,
+        retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": timedelta(seconds=retry_for_s)},
+    )
+
+
+def _bucket_host(place: BucketPlace) -> str:
+    # The client puts the bucket into the path by itself, and into the host of AWS alone.
+    scheme, _, host = place.endpoint.partition("://")
+    return f"{scheme}://{host}" if host.startswith(f"{place.bucket}.") else f"{scheme}://{place.bucket}.{host}"
+
+
+@contextmanager
+def told(location: str) -> Iterator[None]:
+    """What the service at `location` refuses within, as an ArchiveError."""
+    try:
+        yield
+    except (BaseError, FileNotFoundError, PermissionError) as error:
+        # Never the text itself: answers of S3 quote identifiers of keys and what was signed.
+        raise _told_of(location, str(error)) from None
+
+
 class BucketTarget:
     """An archive at `place`."""
 
     def __init__(self, place: BucketPlace, archive: str, *, retry_for_s: float = _RETRY_FOR_S) -> None:
         prefix = f"{place.prefix.strip('/')}/{archive}".lstrip("/")
         self.location = f"s3://{place.bucket}/{prefix}"
-        config: S3Config = {
-            "region": place.region,
-            "access_key_id": place.keys.access_key_id,
-            "secret_access_key": place.keys.secret_access_key,
-            "virtual_hosted_style_request": place.virtual_hosted,
-        }
-        if place.endpoint:
-            config["endpoint"] = place.endpoint
-        options: ClientConfig = {
-            "allow_http": place.endpoint.startswith("http://"),
-            "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT_S),
-            "timeout": timedelta(seconds=_REQUEST_TIMEOUT_S),
-        }
-        if place.authorities:
-            options["root_certificate"] = place.authorities
-        self._store = S3Store(
-            place.bucket,
-            prefix=prefix,
-            config=config,
-            client_options=options,
-            retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": timedelta(seconds=retry_for_s)},
-        )
+        self._store = open_store(place, prefix=prefix, timeout_s=_REQUEST_TIMEOUT_S, retry_for_s=retry_for_s)
 
     def begin(self) -> None:
         """Delete what an interrupted attempt put."""
@@ -110,7 +134,7 @@ class BucketTarget:
 
     def put(self, name: str, pieces: Sequence[bytes]) -> None:
         """Put the object."""
-        with self._told():
+        with told(self.location):
             obstore.put(self._store, name, b"".join(pieces), use_multipart=False)
 
     def commit(self, manifest: bytes) -> None:
@@ -119,18 +143,18 @@ class BucketTarget:
 
     def remove(self) -> None:
         """Delete the manifest first, then the parts."""
-        with self._told():
+        with told(self.location):
             obstore.delete(self._store, MANIFEST)
         self._delete_parts()
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """What is in the object there."""
-        with self._told():
+        with told(self.location):
             return bytes(obstore.get_range(self._store, name, start=offset, length=size))
 
     def size(self, name: str) -> int | None:
         """The size of the object; None without one."""
-        with self._told():
+        with told(self.location):
             try:
                 return obstore.head(self._store, name)["size"]
             except (BaseError, FileNotFoundError, PermissionError) as refused:
@@ -141,28 +165,19 @@ class BucketTarget:
                 raise
 
     def _delete_parts(self) -> None:
-        with self._told():
+        with told(self.location):
             for page in obstore.list(self._store, prefix=PARTS):
                 obstore.delete(self._store, [one["path"] for one in page])
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (BaseError, FileNotFoundError, PermissionError) as error:
-            # Never the text itself: answers of S3 quote identifiers of keys and what was signed.
-            raise self._told_of(str(error)) from None
 
-    def _told_of(self, text: str) -> ArchiveError:
-        code, status = _CODE.search(text), _STATUS.search(text)
-        if status is None:
-            remedy = next((said for part, said in _ON_SILENCE.items() if part in text), "it does not answer")
-            return ArchiveError(Reason.TARGET_UNREACHABLE, f"{self.location} can't be reached: {remedy}")
-        said = code.group(1) if code else status.group(1)
-        if known := _ON_CODE.get(said):
-            return ArchiveError(known[0], f"{self.location}: {said}: {known[1]}")
-        if status.group(1).startswith("5"):
-            return ArchiveError(
-                Reason.TARGET_UNREACHABLE, f"{self.location}: {said}: look at the service, then try again"
-            )
-        return ArchiveError(Reason.TARGET_REFUSED, f"{self.location}: {said}: look at the bucket and the account")
+def _told_of(location: str, text: str) -> ArchiveError:
+    code, status = _CODE.search(text), _STATUS.search(text)
+    if status is None:
+        remedy = next((said for part, said in _ON_SILENCE.items() if part in text), "it does not answer")
+        return ArchiveError(Reason.TARGET_UNREACHABLE, f"{location} can't be reached: {remedy}")
+    said = code.group(1) if code else status.group(1)
+    if known := _ON_CODE.get(said):
+        return ArchiveError(known[0], f"{location}: {said}: {known[1]}")
+    if status.group(1).startswith("5"):
+        return ArchiveError(Reason.TARGET_UNREACHABLE, f"{location}: {said}: look at the service, then try again")
+    return ArchiveError(Reason.TARGET_REFUSED, f"{location}: {said}: look at the bucket and the account")

@@ -1,4 +1,4 @@
-"""Does what `dittofs-operator backup | verify | restore | remove` was asked for, and tells the outcome."""
+"""Does what `dittofs-operator backup | verify | restore | remove | remove-objects` was asked for, and tells the end."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ from pathlib import Path
 
 from dittofs_operator.archive import report
 from dittofs_operator.archive.bucket import BucketPlace, BucketTarget
+from dittofs_operator.archive.comeback import NoSuchPage, page
 from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.control_plane_edit import Edit
 from dittofs_operator.archive.create import Order, create
 from dittofs_operator.archive.entries import archived_objects
 from dittofs_operator.archive.errors import EXIT_CODES, ArchiveError
-from dittofs_operator.archive.flags import BACKUP, REMOVE, VERIFY
+from dittofs_operator.archive.flags import BACKUP, REMOVE, REMOVE_OBJECTS, VERIFY
 from dittofs_operator.archive.folder import FolderTarget
-from dittofs_operator.archive.inputs import WrongInput, read_authorities, read_description, read_keys, read_password
+from dittofs_operator.archive.inputs import (
+    WrongInput,
+    plain_objects,
+    read_authorities,
+    read_description,
+    read_keys,
+    read_password,
+)
 from dittofs_operator.archive.key import read_key
 from dittofs_operator.archive.manifest import ControlPlane, Description, Payload
+from dittofs_operator.archive.objects import check_prefix, remove_objects
 from dittofs_operator.archive.reader import ArchiveReader
 from dittofs_operator.archive.restore import Claims, Restore, restore
 from dittofs_operator.archive.sources import Sources
 from dittofs_operator.archive.target import Target
 from dittofs_operator.archive.verify import verify
+from informers.clock import SystemClock
 
 _FAILED, _WRONG_USAGE = 1, 2
 
@@ -55,6 +65,11 @@ def run(command: str, given: Mapping[str, object], *, program: str, version: str
 
 
 def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:
+    if command == REMOVE_OBJECTS:
+        check_prefix(flags.prefix, flags.instance_prefix)
+        place = _bucket(flags)
+        removed = remove_objects(place, until=flags.until, last_look_from=flags.last_look_from, clock=SystemClock())
+        return report.objects_removed(place.bucket, place.prefix, removed.objects, removed.kept)
     target = _target(flags)
     if command == REMOVE:
         target.remove()
@@ -73,21 +88,31 @@ def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:
         wanted = Restore(flags.uid, description, _claims(flags), _edit(flags), scratch)
         reader = ArchiveReader(target, archive=flags.archive, manifest_sha256=flags.manifest_sha256 or "")
         restore(wanted, reader, key)
-    _print_objects(reader, key)
-    return report.completed(reader.manifest, reader.manifest_sha256)
+    objects = archived_objects(reader.content(reader.unlock(key)))
+    _print_objects(objects)
+    told = report.completed(reader.manifest, reader.manifest_sha256)
+    if flags.page is None:
+        return told
+    try:
+        return {**told, **page(objects, flags.page)}
+    except NoSuchPage as error:
+        raise WrongInput(f"--page={flags.page}: {error}") from None
 
 
 def _target(flags: Namespace) -> Target:
     if flags.folder is not None:
         return FolderTarget(flags.folder, flags.archive)
+    return BucketTarget(_bucket(flags), flags.archive)
+
+
+def _bucket(flags: Namespace) -> BucketPlace:
     if flags.credentials is None:
         raise WrongInput("--bucket needs --credentials")
     authorities = "" if flags.authorities is None else read_authorities(flags.authorities)
     keys = read_keys(flags.credentials)
-    place = BucketPlace(
+    return BucketPlace(
         flags.bucket, flags.prefix, flags.endpoint, flags.region, keys, authorities, virtual_hosted=flags.virtual_hosted
     )
-    return BucketTarget(place, flags.archive)
 
 
 def _check_claims(flags: Namespace, description: Description) -> None:
@@ -103,7 +128,8 @@ def _check_claims(flags: Namespace, description: Description) -> None:
 
 
 def _order(flags: Namespace, description: Description, scratch: Path, key: bytes | None, version: str) -> Order:
-    sources = Sources(flags.objects, flags.control_plane, flags.metadata, flags.payload, flags.cache, scratch)
+    objects = plain_objects(flags.objects, scratch)
+    sources = Sources(objects, flags.control_plane, flags.metadata, flags.payload, flags.cache, scratch)
     return Order(flags.archive, description, sources, Compression(flags.compression), key, datetime.now(UTC), version)
 
 
@@ -122,10 +148,9 @@ def _edit(flags: Namespace) -> Edit | None:
     return Edit(read_password(flags.admin_password), keys)
 
 
-def _print_objects(reader: ArchiveReader, key: bytes | None) -> None:
+def _print_objects(objects: bytes) -> None:
     """Print the archived Kubernetes objects, but for Secrets: this goes into the log of a pod."""
-    objects = json.loads(archived_objects(reader.content(reader.unlock(key))))
-    items = [one for one in objects["items"] if one["kind"] != "Secret"]
+    items = [one for one in json.loads(objects)["items"] if one["kind"] != "Secret"]
     sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}) + "\n")
 
 

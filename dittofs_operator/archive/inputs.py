@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import zlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,6 +48,19 @@ def read_authorities(file: Path) -> str:
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise WrongInput(f"{file}: holds no certificate in PEM")
     return text
+
+
+def plain_objects(file: Path, scratch: Path) -> Path:
+    """The file of the Kubernetes objects; one that ends in `.gz` opened, in `scratch`. Raises WrongInput."""
+    if file.suffix != ".gz":
+        return file
+    opened = scratch / file.stem
+    try:
+        with gzip.open(file) as packed, opened.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    except (OSError, EOFError, zlib.error) as error:
+        raise WrongInput(f"{file}: can't be opened ({error}): it must be compressed with gzip") from None
+    return opened
 
 
 def _read_line(file: Path) -> str:

@@ -35,6 +35,11 @@ def removed(archive: str) -> dict[str, object]:
     return {"result": COMPLETED, "archive": archive}
 
 
+def objects_removed(bucket: str, prefix: str, objects: int, kept: int) -> dict[str, object]:
+    """What to tell of a share's objects that are no more, and of how many others there are below its prefix."""
+    return {"result": COMPLETED, "location": f"s3://{bucket}/{prefix}", "objects": objects, "kept": kept}
+
+
 def failed(reason: str, message: str) -> dict[str, object]:
     """What to tell of a command that gave up."""
     return {"result": FAILED, "reason": reason, "message": message[:_MAX_CHARACTERS]}

@@ -80,6 +80,8 @@ class Harness:
             # kustomize takes no absolute paths.
             "resources": [os.path.relpath(self.source / "manifests", folder.resolve())],
             "images": [{"name": "dittofs-operator", "newName": name, "newTag": tag}],
+            # kustomize knows the images of containers only.
+            "patches": [{"patch": yaml.safe_dump(_jobs_image(image))}],
         }
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return folder
@@ -97,3 +99,14 @@ class Harness:
             show=True,
             more=environment,
         )
+
+
+def _jobs_image(image: str) -> dict[str, object]:
+    """A patch by which the operator's Jobs run `image` too."""
+    variable = {"name": "DITTOFS_OPERATOR_IMAGE", "value": image}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "dittofs-operator", "namespace": "dittofs-system"},
+        "spec": {"template": {"spec": {"containers": [{"name": "operator", "env": [variable]}]}}},
+    }

@@ -65,6 +65,10 @@ class LocalCluster(Apparatus):
         """Whether pods get the real DittoFS server or the double, and why."""
         return self._launcher.server_kind
 
+    def silence(self, pod_address: str) -> None:
+        """Let the server in the pod of that address hang: it takes connections, and answers its kubelet alone."""
+        self._pod_network.silence(pod_address)
+
     def leftovers(self) -> list[str]:
         """What is left of a stopped cluster, in words: processes, folders; empty as it should be."""
         folder = str(self.data_dir)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import threading
 from collections.abc import Callable
@@ -176,8 +177,9 @@ class ServiceNetwork:
                 inner_reader, inner_writer = await dial(route, port)
             except OSError:
                 continue
+            silent = functools.partial(self._pod_network.is_silent, address)
             try:
-                await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+                await asyncio.gather(_copy(reader, inner_writer, silent), _copy(inner_reader, writer, silent))
             finally:
                 inner_writer.transport.abort()
             break
@@ -234,9 +236,11 @@ def _target_port(target: int | str, pod: View) -> int | None:
     return None
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silent: Callable[[], bool]) -> None:
     try:
         while data := await reader.read(_BUFFER_BYTES):
+            if silent():
+                continue
             writer.write(data)
             await writer.drain()
         writer.write_eof()

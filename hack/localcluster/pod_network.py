@@ -73,6 +73,7 @@ class PodNetwork:
     def __init__(self, pool: AddressPool) -> None:
         self._pool = pool
         self._routes: dict[str, Route] = {}
+        self._silent: set[str] = set()
         self._lock = threading.Lock()
 
     def join(self) -> str:
@@ -88,11 +89,22 @@ class PodNetwork:
         """The pod of `address` can be reached by `route` from now on."""
         with self._lock:
             self._routes[address] = route
+            self._silent.discard(address)
 
     def withdraw(self, address: str) -> None:
         """Nothing runs in the pod of `address`."""
         with self._lock:
             self._routes.pop(address, None)
+
+    def silence(self, address: str) -> None:
+        """Let the pod of `address` hang, for all but its kubelet, until something is started in it again."""
+        with self._lock:
+            self._silent.add(address)
+
+    def is_silent(self, address: str) -> bool:
+        """Whether connections to the pod of `address` are open and carry nothing, in neither direction."""
+        with self._lock:
+            return address in self._silent
 
     def route(self, address: str) -> Route | None:
         """The way to the pod of `address`; None when nothing runs there."""

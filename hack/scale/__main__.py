@@ -24,13 +24,14 @@ def main(
     shares: Annotated[int, typer.Option(help="How many DittoFSShares on all of them together.")] = 1000,
     poll: Annotated[float, typer.Option(help="The operator's poll interval, in seconds.")] = 30.0,
     real: Annotated[bool, typer.Option("--real", help="Run the real DittoFS server in the pods.")] = False,
+    hung: Annotated[bool, typer.Option("--hung", help="Let one of the servers hang before it has shares.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the operator's logs.")] = False,
 ) -> None:
     """Make many shares with a whole operator beside a local cluster, and print what each step took as Markdown."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     directory = Path(tempfile.mkdtemp(prefix="dittofs-scale-"))
-    size = Size(instances, shares, poll_s=poll)
+    size = Size(instances, shares, poll_s=poll, hung=hung)
     try:
         binary = find_dfs() if real else None
         figures = run(size, directory, dfs_binary=binary, tell=lambda text: print(text, file=sys.stderr, flush=True))

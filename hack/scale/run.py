@@ -19,7 +19,7 @@ from hack.scale.figures import NOTHING, Look, look
 from informers import configuration
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey, Resource
-from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE
+from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_SHARE, POD
 from reconcilers.share.announcer import DEBOUNCE_S
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -38,13 +38,17 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of what; `rest_polls` poll intervals are watched in which nothing happens."""
+    """How much of what; `rest_polls` poll intervals are watched in which nothing happens.
+
+    With `hung` the first server takes connections but answers nobody, from before its first share on.
+    """
 
     instances: int
     shares: int
     poll_s: float = 30.0
     rest_polls: int = 4
     metadata: str = "sqlite"
+    hung: bool = False
     limit_s: float = 1800.0
 
     @property
@@ -59,7 +63,7 @@ Figures = dict[str, dict[str, float]]
 def run(size: Size, directory: Path, *, dfs_binary: Path | None, tell: Callable[[str], None]) -> Figures:
     """What each step took, by its name; the pods run `dfs_binary`, or the double of it. Raises TooSlow."""
     with LocalCluster(directory / "cluster", dfs_binary=dfs_binary) as cluster:
-        world = _World(cluster.kubeconfig, size, tell)
+        world = _World(cluster, size, tell)
         try:
             with world.operator(directory / "first.log") as running:
                 figures = world.first_life(running)
@@ -71,11 +75,12 @@ def run(size: Size, directory: Path, *, dfs_binary: Path | None, tell: Callable[
 
 
 class _World:
-    def __init__(self, kubeconfig: Path, size: Size, tell: Callable[[str], None]) -> None:
-        self._kubeconfig = kubeconfig
+    def __init__(self, cluster: LocalCluster, size: Size, tell: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._kubeconfig = cluster.kubeconfig
         self._size = size
         self._tell = tell
-        self._client = Client(configuration.load(str(kubeconfig)).configuration, user_agent=USER)
+        self._client = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent=USER)
         for path in sorted((MANIFESTS / "crds").glob("*dittofs*.yaml")):
             self._client.create(_CRD, yaml.safe_load(path.read_text()), field_manager=USER)
 
@@ -96,12 +101,16 @@ class _World:
         self._until(f"{size.instances} instances that run", lambda: self._all_are(DITTOFS, "Running"), running)
         figures[f"{size.instances} instances from nothing to Running"] = _look(running).since(before)
 
+        if size.hung:
+            pod = self._client.get(POD, ObjectKey(NAMESPACE, f"{_instance_name(0)}-0"))
+            self._cluster.silence(pod["status"]["podIP"])
         before = _look(running)
         numbers = itertools.product(range(size.shares_each), range(size.instances))
         self._make(DITTOFS_SHARE, [self._share(instance, share) for share, instance in numbers])
         figures[f"{size.shares} shares created as objects"] = _look(running).since(before)
-        self._until(f"{size.shares} shares that are Ready", lambda: self._all_are(DITTOFS_SHARE, "Ready"), running)
-        figures[f"{size.shares} shares from nothing to Ready"] = _look(running).since(before)
+        ready = size.shares - size.hung * size.shares_each
+        self._until(f"{ready} shares that are Ready", lambda: self._all_are(DITTOFS_SHARE, "Ready"), running)
+        figures[f"{ready} shares from nothing to Ready"] = _look(running).since(before)
         self._until("all shares in shares.yaml", self._all_are_listed, running)
         figures[f"{size.shares} shares listed in shares.yaml"] = _look(running).since(before)
 
@@ -129,14 +138,18 @@ class _World:
 
     def _instance(self, number: int) -> Manifest:
         spec = {"metadata": {"type": self._size.metadata}}
-        return _manifest(DITTOFS, f"demo-{number}", spec)
+        return _manifest(DITTOFS, _instance_name(number), spec)
 
     def _share(self, instance: int, share: int) -> Manifest:
-        spec = {"instanceRef": {"name": f"demo-{instance}"}, "defaultPermission": "read-write"}
+        spec = {"instanceRef": {"name": _instance_name(instance)}, "defaultPermission": "read-write"}
         return _manifest(DITTOFS_SHARE, f"share-{instance}-{share}", spec)
 
     def _all_are(self, resource: Resource, phase: str) -> bool:
-        items = self._client.list(resource, namespace=NAMESPACE, limit=0).items
+        items = [
+            item
+            for item in self._client.list(resource, namespace=NAMESPACE, limit=0).items
+            if not (self._size.hung and (item["spec"].get("instanceRef") or {}).get("name") == _instance_name(0))
+        ]
         reached = sum((item.get("status") or {}).get("phase") == phase for item in items)
         if reached < len(items):
             raise _NotYet(f"{reached} of {len(items)}")
@@ -144,7 +157,7 @@ class _World:
 
     def _all_are_listed(self) -> bool:
         for number in range(self._size.instances):
-            key = ObjectKey(NAMESPACE, f"demo-{number}-dittofs-config")
+            key = ObjectKey(NAMESPACE, f"{_instance_name(number)}-dittofs-config")
             if self._client.get(CONFIG_MAP, key)["data"]["shares.yaml"].count("name:") != self._size.shares_each:
                 return False
         return True
@@ -173,7 +186,11 @@ class _NotYet(Exception):
     pass
 
 
-def _manifest(resource: Resource, name: str, spec: dict[str, object]) -> Manifest:
+def _instance_name(number: int) -> str:
+    return f"demo-{number}"
+
+
+def _manifest(resource: Resource, name: str, spec: Manifest) -> Manifest:
     head = {"apiVersion": resource.api_version, "kind": resource.kind}
     return {**head, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
 

@@ -26,17 +26,19 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     parser.add_argument("--seed", type=int, help="run this one alone, and print its trace")
     parser.add_argument("--lines", type=int, default=_LINES, help=f"lines of a trace to print (default: {_LINES})")
+    parser.add_argument("--processes", type=int, default=_PROCESSES, help=f"how many at once (default: {_PROCESSES})")
     arguments = parser.parse_args()
     if arguments.seed is not None:
         outcome = _outcome((arguments.seed, arguments.lines))
         tell(outcome)
         return 1 if outcome.violations else 0
-    return _many(range(arguments.first, arguments.first + arguments.seeds), arguments.lines)
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    return _many(seeds, arguments.lines, processes=arguments.processes)
 
 
-def _many(seeds: range, lines: int) -> int:
+def _many(seeds: range, lines: int, *, processes: int) -> int:
     began, virtual_s, failed = time.monotonic(), 0.0, []
-    for count, outcome in enumerate(_outcomes(seeds, lines), start=1):
+    for count, outcome in enumerate(_outcomes(seeds, lines, processes), start=1):
         virtual_s += outcome.virtual_s
         if outcome.violations:
             failed.append(outcome.seed)
@@ -50,12 +52,12 @@ def _many(seeds: range, lines: int) -> int:
     return 1 if failed else 0
 
 
-def _outcomes(seeds: range, lines: int) -> Iterator[Outcome]:
+def _outcomes(seeds: range, lines: int, processes: int) -> Iterator[Outcome]:
     """Seeds of one script run in one process, which works its undisturbed end out once."""
     by_script = sorted(seeds, key=lambda seed: seed % SCRIPTS)
     left = iter(by_script)
     batches = list(iter(lambda: list(islice(left, _BATCH)), []))
-    with ProcessPoolExecutor(_PROCESSES) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         for outcomes in pool.map(_batch, [[(seed, lines) for seed in batch] for batch in batches]):
             yield from outcomes
 

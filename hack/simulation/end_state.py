@@ -11,6 +11,7 @@ from hack.simulation.servers import DirectClient
 from informers.resource import Manifest, ObjectKey, Resource
 from reconcilers import names
 from reconcilers.api.resources import CHILDREN, DITTOFS, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, POD, SECRET
+from reconcilers.api.share import ShareCondition
 
 #: What users see; claims and Secrets may outlive their instance, and then depend on how far it had come.
 _KINDS = (DITTOFS, DITTOFS_SHARE, *CHILDREN, POD)
@@ -35,6 +36,8 @@ _VARIABLE = frozenset(
         names.PURGE_KEY,
         "initContainerStatuses",
         "shareID",
+        # What a server runs with depends on when it was started: another invariant looks after that.
+        "inForce",
         "collisionCount",
         "id",
         "metadata_store_id",
@@ -109,11 +112,15 @@ def _masked(value: Any, generation: int) -> Any:
         }
         return {name: inner for name, inner in masked.items() if name != "annotations" or inner}
     if isinstance(value, list):
-        return [_masked(inner, generation) for inner in value]
+        return [_masked(inner, generation) for inner in value if not _is_about_starts(inner)]
     if isinstance(value, str):
         for pattern, name in _PATTERNS:
             value = pattern.sub(name, value)
     return value
+
+
+def _is_about_starts(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == ShareCondition.RESTART_REQUIRED
 
 
 def _field(name: str, value: Any, generation: int) -> Any:

@@ -11,9 +11,12 @@ from hack.simulation.http import HttpRequest
 from hack.simulation.network import Server
 from hack.simulation.operator import NAMESPACE, OneAtATime, OperatorProcess, WatchedCollection
 from hack.simulation.scheduler import Process
+from hack.simulation.servers import waiting_values
 from informers.errors import NotFound
 from informers.lease import LEASES, LeaseRecord
 from informers.resource import ObjectKey
+from reconcilers.api.resources import DITTOFS_SHARE
+from reconcilers.api.share import ShareCondition
 
 if TYPE_CHECKING:
     from hack.simulation.world import World
@@ -25,6 +28,7 @@ NOTHING_LOST = "nothing lost at rest"
 NO_WRITES = "zero writes at rest"
 BACKS_OFF = "no loop without back-off"
 BOUNDED = "bounded memory"
+NO_UNTRUTH = "told is what is in force"
 
 LEASE = ObjectKey(NAMESPACE, "dittofs-operator")
 
@@ -90,6 +94,25 @@ def check_stores(world: World) -> None:
         for watched in operator.informers:
             for text in _stale(world, watched):
                 world.violate(NOTHING_LOST, f"{operator.process.name}: {text}")
+
+
+def check_in_force(world: World) -> None:
+    """At rest every share that is in sync tells what its server runs with, or that nobody can tell."""
+    endpoints = world.cluster.kubelet.endpoints()
+    for share in world.client.list(DITTOFS_SHARE, limit=0).items:
+        endpoint, status = endpoints.get(share["spec"]["instanceRef"]["name"]), share.get("status") or {}
+        told = {entry["type"]: entry["status"] for entry in status.get("conditions") or ()}
+        if endpoint is None or told.get(ShareCondition.SYNCED) != "True":
+            continue
+        row = next(row for row in endpoint.double.rows("shares").values() if row["id"] == status["shareID"])
+        truth, wanted, name = endpoint.in_force[row["id"]], waiting_values(row), share["metadata"]["name"]
+        values, answer = status["inForce"].get("values", {}), told[ShareCondition.RESTART_REQUIRED]
+        if status["inForce"]["known"] and values != truth:
+            world.violate(NO_UNTRUTH, f"share {name} tells that {values} is in force, and it is {truth}")
+        elif answer != "Unknown" and (answer == "True") != (truth != wanted):
+            world.violate(NO_UNTRUTH, f"share {name}, of which {truth} is in force, not {wanted}, waits: {answer}")
+        elif answer == "Unknown" and row["created_at"] >= share["metadata"]["creationTimestamp"]:
+            world.violate(NO_UNTRUTH, f"share {name}, which the operator made, does not tell what is in force: {truth}")
 
 
 def check_sizes(world: World, *, at_rest: bool) -> None:

@@ -84,7 +84,11 @@ class Kubelet:
 
     def servers(self) -> dict[str, Double]:
         """The running servers by instance."""
-        return {c.instance: c.server.double for c in self._containers.values() if c.server is not None}
+        return {instance: endpoint.double for instance, endpoint in self.endpoints().items()}
+
+    def endpoints(self) -> dict[str, DoubleEndpoint]:
+        """Where the running servers answer, by instance."""
+        return {c.instance: c.server for c in self._containers.values() if c.server is not None}
 
     def crash(self, instance: str) -> bool:
         """Let the server's process end; the kubelet starts it again."""
@@ -152,7 +156,7 @@ class Kubelet:
             )
             resolve = _resolver(mounts, self._directory / "root")
             listed = self._purge(pod, folders)
-            double = Double(spec["args"], variables, resolve=resolve)
+            double = Double(spec["args"], variables, resolve=resolve, now=lambda: SystemClock().now().timestamp())
             _check_purge(listed, double)
         except (ReferenceMissing, StartFailed) as error:
             self._trace("kubelet", f"{container.instance}: {error}")

@@ -12,7 +12,7 @@ from hack.simulation import faults
 from hack.simulation.disturbance import Faults
 from hack.simulation.end_state import differences, end_state
 from hack.simulation.faults import CALM, DURATION_S, Plan
-from hack.simulation.invariants import CONVERGES, NO_WRITES, check_sizes, check_stores
+from hack.simulation.invariants import CONVERGES, NO_WRITES, check_in_force, check_sizes, check_stores
 from hack.simulation.operator import Parts
 from hack.simulation.scheduler import Stuck
 from hack.simulation.script import SCRIPTS, Script
@@ -162,6 +162,7 @@ def _rest(made: World, expected: dict[str, Any] | None, rest_s: float, patience_
     for write in made.writes[writes : writes + _DIFFERENCES]:
         made.violate(NO_WRITES, write)
     check_stores(made)
+    check_in_force(made)
     check_sizes(made, at_rest=True)
     found = end_state(made.client, made.cluster)
     if expected is not None:

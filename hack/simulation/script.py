@@ -61,6 +61,8 @@ class Script:
     ) -> None:
         self._number = number
         self._random = Random(f"{number}/script")
+        #: For what the server takes up only when it starts.
+        self._waiting = Random(f"{number}/waiting")
         self._scheduler = scheduler
         self._client = client
         self._cluster = cluster
@@ -182,6 +184,7 @@ class Script:
         spec: dict[str, Any] = {"instanceRef": {"name": instance}}
         if Random(f"{self._number}/{name}/policy").random() < 0.5:
             spec["deletionPolicy"] = "Delete"
+        spec |= self._what_waits({})
         self._shares[name] = spec
         self._do(f"create share {name} of {instance}", partial(self._create, DITTOFS_SHARE, name, dict(spec)))
 
@@ -217,8 +220,19 @@ class Script:
                 {"suspend": random.random() < 0.5},
             )
         )
+        change |= self._what_waits(change.get("nfs", {}))
         self._shares[name].update(change)
         self._do(f"edit share {name}: {change}", partial(self._patch, DITTOFS_SHARE, name, {"spec": change}))
+
+    def _what_waits(self, nfs: dict[str, Any]) -> dict[str, Any]:
+        """Some fields that a server takes up only when it starts."""
+        random = self._waiting
+        fields: dict[str, Any] = {}
+        if random.random() < 0.5:
+            fields["smb"] = {"encryptData": random.random() < 0.7}
+        if random.random() < 0.5:
+            fields["nfs"] = {**nfs, "requireKerberos": random.random() < 0.7}
+        return fields
 
     def _delete_share(self) -> None:
         if self._shares:

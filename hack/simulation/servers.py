@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,12 +14,16 @@ from hack.localcluster.apiserver import server as api_server_module
 from hack.localcluster.apiserver.http import Handle, HttpServer, Request
 from hack.localcluster.apiserver.options import Query as RequestQuery
 from hack.localcluster.apiserver.server import ApiServer
+from hack.localcluster.double import share_options
 from hack.localcluster.double.process import Double
+from hack.localcluster.double.state import Row
 from hack.simulation.http import HttpRequest, HttpResponse
 from informers.client import Client
 from informers.errors import api_error
 from informers.exchange import JSON
 from informers.resource import Manifest, ObjectKey, Resource
+from reconcilers.server.share_options import told_options
+from reconcilers.share.restart import nfs_values, row_values
 
 TOKEN = "simulated"
 API_HOST, API_PORT = "kube-apiserver", 6443
@@ -138,6 +142,9 @@ class DoubleEndpoint:
     def __init__(self, instance: str, double: Double) -> None:
         self.name = f"dittofs {instance}"
         self.double = double
+        #: By the share's id what it was loaded with, of what the server takes up only then.
+        self.in_force: dict[str, Mapping[str, str]] = {}
+        self._load()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The answer to one request."""
@@ -145,5 +152,16 @@ class DoubleEndpoint:
         answer = self.double.answer(
             request.method, request.raw_path, request.headers.get("authorization"), request.body
         )
+        self._load()
         body = b"" if answer.status == HTTPStatus.NO_CONTENT else answer.body
         return HttpResponse(answer.status, body, headers=dict(answer.headers))
+
+    def _load(self) -> None:
+        for row in self.double.rows("shares").values():
+            if row["id"] not in self.in_force:
+                self.in_force[row["id"]] = waiting_values(row)
+
+
+def waiting_values(row: Row) -> Mapping[str, str]:
+    """What the `row` of a share says of the fields that a start takes up; defaults are left out."""
+    return {**row_values(told_options(share_options.shown(row))), **nfs_values(row["nfs"])}

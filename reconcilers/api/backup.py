@@ -8,7 +8,18 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api import resources
+from reconcilers.api.archive import ArchiveEncryption, ArchiveTarget, BackupJob, Compression
 from reconcilers.api.common import DNS_SUBDOMAIN, ApiModel, Conditions, CustomResource, LocalReference
+from reconcilers.api.restore import (
+    RESTORE_FIXED,
+    RESTORE_GIVEN,
+    RESTORE_IN_PLACE,
+    RESTORE_OF_ALL,
+    RESTORE_ONCE,
+    RestoredShare,
+    RestoreSource,
+    SafetySnapshot,
+)
 from reconcilers.api.scalars import OptionalDuration
 from reconcilers.api.schema import Column, Definition, Rule, atomic_list, validated
 from reconcilers.api.share import MAX_PATH, InstanceReference
@@ -40,6 +51,25 @@ _SCHEDULE_NAME = Rule(
     "<name>-<UTC time>; choose a shorter name",
 )
 
+_TARGET_WITH_ARCHIVE = Rule(
+    "(self.method == 'Archive') == has(self.target)", "target must be set exactly when method is Archive", ".target"
+)
+_TARGET_STAYS = Rule(
+    "has(self.target) == has(oldSelf.target)",
+    "method and target are fixed; create another DittoFSBackup",
+    ".method",
+)
+_ENCRYPTION_OF_ARCHIVES = Rule(
+    "self.method == 'Archive' || !has(self.encryption) || !has(self.encryption.keySecretRef) || "
+    "(has(self.restore) && has(self.restore.archive))",
+    "encryption is of archives; remove it, or choose method Archive",
+    ".encryption",
+)
+_ARCHIVE_OF_ALL = Rule(
+    "self.method != 'Archive' || !has(self.shares) || size(self.shares) == 0",
+    "an archive is of the whole instance; leave shares empty, or choose method Snapshot",
+    ".shares",
+)
 ShareName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 
 
@@ -47,12 +77,14 @@ class Operation(StrEnum):
     """What is done."""
 
     BACKUP = "Backup"
+    RESTORE = "Restore"
 
 
 class BackupMethod(StrEnum):
     """How it is done."""
 
     SNAPSHOT = "Snapshot"
+    ARCHIVE = "Archive"
 
 
 class BackupDeletion(StrEnum):
@@ -80,7 +112,19 @@ class BackupRetention(ApiModel):
 class DittoFSBackupSpec(ApiModel):
     """The backup that is wanted."""
 
-    model_config = ConfigDict(json_schema_extra=validated(_KIND_FIXED))
+    model_config = ConfigDict(
+        json_schema_extra=validated(
+            _KIND_FIXED,
+            _TARGET_WITH_ARCHIVE,
+            _TARGET_STAYS,
+            _ENCRYPTION_OF_ARCHIVES,
+            _ARCHIVE_OF_ALL,
+            RESTORE_GIVEN,
+            RESTORE_ONCE,
+            RESTORE_IN_PLACE,
+            RESTORE_OF_ALL,
+        )
+    )
 
     instance_ref: Annotated[
         InstanceReference,
@@ -90,12 +134,16 @@ class DittoFSBackupSpec(ApiModel):
         tuple[ShareName, ...],
         Field(
             description="Names of the DittoFSShares that are backed up, as they are when the backup begins; empty: all "
-            "of the instance.",
+            "of the instance. An archive is of the whole instance. With operation Restore: those that are restored; "
+            "empty: all of the backup.",
             json_schema_extra={"x-kubernetes-list-type": "set", "maxItems": 256},
         ),
     ] = ()
     operation: Annotated[
-        Operation, Field(description="What is done: Backup. Fixed.", json_schema_extra=validated(_OPERATION_FIXED))
+        Operation,
+        Field(
+            description="What is done: Backup, or Restore of one. Fixed.", json_schema_extra=validated(_OPERATION_FIXED)
+        ),
     ] = Operation.BACKUP
     schedule: Annotated[
         str,
@@ -136,14 +184,33 @@ class DittoFSBackupSpec(ApiModel):
         BackupMethod,
         Field(
             description="Snapshot: the server's own snapshots, taken while clients work, kept on the instance's own "
-            "volumes and restorable into this instance only. They help against mistakes, not against a lost volume."
+            "volumes and restorable into this instance only. They help against mistakes, not against a lost volume. "
+            "Archive: a copy of the whole instance at the target, made while the server is stopped, from which it can "
+            "be built anew. Fixed."
         ),
     ] = BackupMethod.SNAPSHOT
+    target: Annotated[
+        ArchiveTarget | None, Field(description="Where archives are kept; with method Archive only. Fixed.")
+    ] = None
+    encryption: Annotated[ArchiveEncryption, Field(description="How archives are encrypted.")] = ArchiveEncryption()
+    compression: Annotated[
+        Compression, Field(description="How archives are compressed: zstd or none. Without effect on snapshots.")
+    ] = Compression.ZSTD
+    job: Annotated[
+        BackupJob, Field(description="The Jobs that handle archives. Snapshots take none. Read when a Job is made.")
+    ] = BackupJob()
+    restore: Annotated[
+        RestoreSource | None,
+        Field(
+            description="With operation Restore: what is restored. Fixed.", json_schema_extra=validated(RESTORE_FIXED)
+        ),
+    ] = None
     deletion_policy: Annotated[
         BackupDeletion,
         Field(
-            description="Delete: the backed-up data goes with the object. Retain: it stays on the server, where the "
-            "operator no longer looks after it. What holds when the object is deleted."
+            description="Delete: the backed-up data goes with the object; with a restore the snapshots of what was "
+            "there before. Retain: it stays where it is, and the operator no longer looks after it. What holds when "
+            "the object is deleted."
         ),
     ] = BackupDeletion.DELETE
 
@@ -173,6 +240,29 @@ class BackupCondition(StrEnum):
     PROGRESSING = "Progressing"
     COMPLETED = "Completed"
     FAILED = "Failed"
+    TARGET_READY = "TargetReady"
+
+
+class BackupCoverage(ApiModel):
+    """What of the instance an archive holds."""
+
+    control_plane: Annotated[
+        str,
+        Field(
+            max_length=32,
+            description="The server's own database: Included, or External when it is in PostgreSQL, which has to be "
+            "backed up by itself.",
+        ),
+    ]
+    metadata: Annotated[str, Field(max_length=32, description="Names and attributes of files: Included.")]
+    payload: Annotated[
+        str,
+        Field(
+            max_length=32,
+            description="Contents of files: Included, or Bucket when the archive has only what the bucket of the "
+            "instance has not.",
+        ),
+    ]
 
 
 class BackupArtifact(ApiModel):
@@ -237,20 +327,58 @@ class DittoFSBackupStatus(ApiModel):
         LocalReference | None, Field(description="The newest backup of a schedule, in the namespace of this object.")
     ] = None
     size: Annotated[
-        str, Field(max_length=32, description="What the backup takes, as a quantity: the bytes of its artifacts.")
+        str,
+        Field(
+            max_length=32,
+            description="What the backup takes, as a quantity: the bytes of its artifacts, or of the archive.",
+        ),
     ] = ""
     durable: Annotated[
-        bool, Field(description="Whether the contents of every share were found in the bucket; false without one.")
+        bool,
+        Field(
+            description="Whether it outlasts the volumes of the instance: a completed archive does, and snapshots "
+            "whose contents were all found in the bucket."
+        ),
     ] = False
     artifacts: Annotated[
         tuple[BackupArtifact, ...],
         Field(description="What was kept, share by share.", json_schema_extra=atomic_list(max_items=MAX_SHARES)),
     ] = ()
+    restored: Annotated[
+        tuple[RestoredShare, ...],
+        Field(
+            description="Of a restore: how far it is, share by share.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
+    safety_snapshots: Annotated[
+        tuple[SafetySnapshot, ...],
+        Field(
+            description="Of a restore: the snapshots that the server made of what was there before.",
+            json_schema_extra=atomic_list(max_items=MAX_SHARES),
+        ),
+    ] = ()
+    archive_id: Annotated[
+        str,
+        Field(alias="archiveID", max_length=128, description="What the archive is called at its target."),
+    ] = ""
+    manifest_sha256: Annotated[
+        str,
+        Field(
+            alias="manifestSHA256",
+            max_length=64,
+            description="SHA-256 of the archive's manifest, and with it of every byte of the archive.",
+        ),
+    ] = ""
+    covered: Annotated[BackupCoverage | None, Field(description="What of the instance the archive holds.")] = None
+    job_ref: Annotated[
+        LocalReference | None, Field(description="The newest Job of this backup, in the namespace of this object.")
+    ] = None
     conditions: Conditions = ()
 
 
 class DittoFSBackup(CustomResource):
-    """A backup of a DittoFS, made once, or a schedule that makes such backups."""
+    """A backup of a DittoFS, made once; a schedule that makes such backups; or the restore of one."""
 
     resource: ClassVar = resources.DITTOFS_BACKUP
     definition: ClassVar = Definition(

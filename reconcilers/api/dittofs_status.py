@@ -32,6 +32,7 @@ class DittoFSPhase(StrEnum):
 
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
+    MAINTENANCE = "Maintenance"
     STOPPED = "Stopped"
     FAILED = "Failed"
     WAITING_FOR_DATABASE = "WaitingForDatabase"

@@ -11,6 +11,12 @@ from reconcilers.api.scalars import Size
 from reconcilers.api.schema import Rule, validated
 from reconcilers.api.storage import PayloadStorage, PayloadType, Storage
 
+#: What names a bucket, a region, the address of an S3 service, and a part of its objects.
+BUCKET = "^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$"
+REGION = "^[A-Za-z0-9-]+$"
+ENDPOINT = r"^(https?://[A-Za-z0-9.\[\]:-]+/?)?$"
+PREFIX = "^([A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*/?)?$"
+
 
 def _fixed(field: str) -> dict[str, JsonValue]:
     return validated(
@@ -46,7 +52,7 @@ class S3(ApiModel):
         Field(
             min_length=3,
             max_length=63,
-            pattern="^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$",
+            pattern=BUCKET,
             description="The bucket, which must exist. Fixed.",
             json_schema_extra=_fixed("bucket"),
         ),
@@ -56,7 +62,7 @@ class S3(ApiModel):
         Field(
             min_length=1,
             max_length=63,
-            pattern="^[A-Za-z0-9-]+$",
+            pattern=REGION,
             description="Region that requests are signed for. A change restarts the server.",
         ),
     ] = "us-east-1"
@@ -64,7 +70,7 @@ class S3(ApiModel):
         str,
         Field(
             max_length=253,
-            pattern=r"^(https?://[A-Za-z0-9.\[\]:-]+/?)?$",
+            pattern=ENDPOINT,
             description="Address of the S3 service, such as https://s3.example.com; empty: AWS's own for the region. "
             "Fixed.",
             json_schema_extra=_fixed("endpoint"),
@@ -74,7 +80,7 @@ class S3(ApiModel):
         str,
         Field(
             max_length=255,
-            pattern="^([A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*/?)?$",
+            pattern=PREFIX,
             description="What the names of all objects begin with; empty: `<namespace>/<name>/`. No two DittoFS may "
             "share it, since each deletes the objects it does not know. Fixed.",
             json_schema_extra=_fixed("prefix"),
@@ -121,7 +127,11 @@ class Cache(ApiModel):
 
     size: Annotated[
         Size,
-        Field(description="How much of each share is kept in the cache, for each share. A change restarts the server."),
+        Field(
+            description="How much of each share is kept in the cache, for each share: more than the files take, since "
+            "what DittoFS v0.29.0 drops from a full cache reads as zeros after its next start (the condition Degraded "
+            "warns of it with CacheTooSmall). A change restarts the server."
+        ),
     ] = "8Gi"
     storage: Annotated[
         CacheStorage,

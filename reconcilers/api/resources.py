@@ -12,6 +12,7 @@ DITTOFS_SHARE = Resource(GROUP, VERSION, "dittofsshares", "DittoFSShare")
 DITTOFS_BACKUP = Resource(GROUP, VERSION, "dittofsbackups", "DittoFSBackup")
 
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+JOB = Resource("batch", "v1", "jobs", "Job")
 NETWORK_POLICY = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 POD = Resource("", "v1", "pods", "Pod")

@@ -115,9 +115,10 @@ class DittoFSShareSpec(ApiModel):
         Field(
             description="What becomes of the share when this object is deleted. Retain: it is disabled on the server; "
             "its files and snapshots stay, and another DittoFSShare of the same path takes it over. Delete: it is "
-            "removed with its permissions, quotas and snapshots, and its files are removed at the next start of the "
-            "server's pod; until then a new share of the path has stores of its own beside them. A share that the "
-            "server had before this object is disabled and keeps everything. Read at the deletion."
+            "removed with its permissions, quotas and snapshots, its objects in a bucket are removed by a Job while "
+            "this object waits, and its files at the next start of the server's pod; until then a new share of the "
+            "path has stores of its own beside them. A share that the server had before this object is disabled and "
+            "keeps everything. Read at the deletion."
         ),
     ] = DeletionPolicy.RETAIN
     permissions: Permissions = ()
@@ -149,6 +150,7 @@ class SharePhase(StrEnum):
     """The state of a DittoFSShare in one word: the first that fits, in this order."""
 
     DELETING = "Deleting"
+    MAINTENANCE = "Maintenance"
     SUSPENDED = "Suspended"
     WAITING_FOR_INSTANCE = "WaitingForInstance"
     PENDING = "Pending"

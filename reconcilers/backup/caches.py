@@ -12,6 +12,7 @@ from reconcilers import names
 from reconcilers.access import Cache
 from reconcilers.api.backup import FINISHED
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.hold import annotation
 from reconcilers.share.declared import instance_name
 
 #: Indexes that the informer of DittoFSBackups must have: see `BACKUP_INDEXERS`.
@@ -26,6 +27,8 @@ class BackupCaches:
     instances: Cache
     shares: Cache
     backups: Cache
+    #: The Jobs with `names.MANAGED_SELECTOR`.
+    jobs: Cache
 
 
 def instance_key(backup: View) -> ObjectKey:
@@ -87,12 +90,15 @@ def backups_of_instance(backups: Cache) -> Mapper:
 
 
 def backups_of_share(backups: Cache) -> Mapper:
-    """From a DittoFSShare that comes or goes to the unfinished backups of its instance, which may wait for it."""
+    """From a DittoFSShare that comes, goes or is in another phase to the unfinished backups of its instance.
+
+    They may wait for it, or for nobody to work on it any more.
+    """
 
     def mapper(event: Event) -> Iterable[ObjectKey]:
         return _unfinished(backups, instance_key(states(event)[-1]))
 
-    return when_changed(mapper, "metadata.deletionTimestamp")
+    return when_changed(mapper, "metadata.deletionTimestamp", "status.phase")
 
 
 def _unfinished(backups: Cache, instance: ObjectKey) -> tuple[ObjectKey, ...]:
@@ -106,6 +112,15 @@ def _facts(instance: View) -> tuple[object, ...]:
         metadata.get("uid"),
         metadata.get("generation"),
         bool(metadata.get("deletionTimestamp")),
+        annotation(instance),
         status.get("apiReachable"),
         status.get("endpoints"),
+        status.get("phase"),
+        status.get("replicas"),
+        # By their words a backup sees that its hold is respected.
+        [
+            (condition.get("reason"), condition.get("message"))
+            for condition in status.get("conditions") or ()
+            if condition.get("type") in ("StatefulSetReady", "Available")
+        ],
     )

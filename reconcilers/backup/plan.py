@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from informers.resource import View
 from reconcilers import names
-from reconcilers.api.backup import MAX_SHARES, BackupArtifact, BackupPhase, DittoFSBackup
+from reconcilers.api.backup import MAX_SHARES, BackupArtifact, BackupMethod, BackupPhase, DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.storage import PayloadType
 from reconcilers.share.access import is_reachable
@@ -38,10 +38,18 @@ def usable(backup: DittoFSBackup, instance: DittoFS | None) -> DittoFS | Obstacl
     if instance.spec.suspend:
         message = f'spec.suspend of DittoFS "{name}" is true'
         return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "InstanceSuspended", message)
-    if not is_reachable(instance):
+    if not is_reachable(instance) and not _needs_no_server(backup, instance):
         message = f'the operator cannot log in to the server of DittoFS "{name}" yet'
         return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "ApiNotReachable", message)
     return instance
+
+
+def _needs_no_server(backup: DittoFSBackup, instance: DittoFS) -> bool:
+    """Whether `backup` has nothing to ask the server for, running or not."""
+    if backup.spec.restore is not None:
+        return backup.spec.restore.archive is not None
+    archive = backup.spec.method is BackupMethod.ARCHIVE
+    return archive and instance.spec.replicas == 0 and instance.spec.payload.type is not PayloadType.S3
 
 
 def planned(backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]) -> tuple[BackupArtifact, ...] | Obstacle:
@@ -51,7 +59,7 @@ def planned(backup: DittoFSBackup, instance: DittoFS, shares: Iterable[View]) ->
     missing = [name for name in wanted if name not in declared]
     if missing:
         message = (
-            f'DittoFS "{instance.metadata.name}" has no DittoFSShare {_quoted(missing)} that isn\'t being deleted and '
+            f'DittoFS "{instance.metadata.name}" has no DittoFSShare {quoted(missing)} that isn\'t being deleted and '
             "has its path to itself: create it, or make a backup without it"
         )
         return Obstacle(BackupPhase.PENDING, "ShareNotFound", message)
@@ -81,6 +89,7 @@ def _location(instance: DittoFS, share: View) -> str:
     )
 
 
-def _quoted(missing: list[str], at_most: int = 5) -> str:
+def quoted(missing: list[str], at_most: int = 5) -> str:
+    """These names in quotes, the first of them if there are many."""
     listed = ", ".join(f'"{name}"' for name in missing[:at_most])
     return listed if len(missing) <= at_most else f"{listed} and {len(missing) - at_most} more"

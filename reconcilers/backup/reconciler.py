@@ -11,15 +11,22 @@ from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Done, RequeueAfter, Result
 from reconcilers import names
-from reconcilers.access import ApiClient, Recorder
+from reconcilers.access import Recorder
 from reconcilers.api.backup import FINISHED, BackupCondition, BackupPhase, DittoFSBackup
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
+from reconcilers.backup.archive.removal import ArchiveRemoval
+from reconcilers.backup.archive.restore_run import ArchiveRestoreRun
+from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
-from reconcilers.backup.run import BackupRun, Subject
+from reconcilers.backup.restore.errands import Errands
+from reconcilers.backup.restore.run import RestoreRun, with_safety_snapshots
+from reconcilers.backup.run import BackupRun
 from reconcilers.backup.schedules import Schedules
 from reconcilers.backup.status import BackupFacts, Findings, wanted_status
+from reconcilers.backup.subject import Subject
+from reconcilers.jobs import Jobs, JobsClient
 from reconcilers.server.session import Sessions
 from reconcilers.share.access import CredentialsReader, ServerAccess
 from reconcilers.status_writer import StatusWriter
@@ -36,13 +43,16 @@ class BackupReconciler:
         self,
         *,
         caches: BackupCaches,
-        client: ApiClient,
+        client: JobsClient,
         recorder: Recorder,
         sessions: Sessions,
         credentials: CredentialsReader,
         clock: Clock,
+        image: str = "",
         failed: Callable[[View], None] = lambda backup: None,  # noqa: ARG005 - nobody counts
+        errands: Errands | None = None,
     ) -> None:
+        """`image` is the operator's own, for the Jobs of archives; empty: it was not told, and makes none."""
         self._caches = caches
         self._clock = clock
         self._status = StatusWriter(client=client, resource=DITTOFS_BACKUP, conditions=frozenset(BackupCondition))
@@ -56,6 +66,29 @@ class BackupReconciler:
         )
         access = ServerAccess(sessions=sessions, credentials=credentials)
         finalizer = Finalizer(names.FINALIZER, DITTOFS_BACKUP, client, field_manager=names.FIELD_MANAGER)
+        self._restores = RestoreRun(
+            caches=caches,
+            client=client,
+            recorder=recorder,
+            access=access,
+            clock=clock,
+            known=self._known,
+            write=self._write,
+            errands=Errands() if errands is None else errands,
+        )
+        jobs = Jobs(jobs=caches.jobs, client=client)
+        archives = ArchiveRun(
+            caches=caches,
+            client=client,
+            recorder=recorder,
+            access=access,
+            clock=clock,
+            jobs=jobs,
+            image=image,
+            known=self._known,
+            write=self._write,
+            failed=failed,
+        )
         self._run = BackupRun(
             caches=caches,
             recorder=recorder,
@@ -65,6 +98,19 @@ class BackupReconciler:
             known=self._known,
             write=self._write,
             failed=failed,
+            archives=archives,
+            restores=self._restores,
+            archive_restores=ArchiveRestoreRun(
+                caches=caches,
+                client=client,
+                recorder=recorder,
+                access=access,
+                clock=clock,
+                jobs=jobs,
+                image=image,
+                known=self._known,
+                write=self._write,
+            ),
         )
         self._schedules = Schedules(
             caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write
@@ -76,6 +122,7 @@ class BackupReconciler:
             access=access,
             clock=clock,
             report=self._report_deleting,
+            archives=ArchiveRemoval(client=client, clock=clock, caches=caches, jobs=jobs, image=image),
         )
 
     def reconcile(self, key: ObjectKey) -> Result:
@@ -95,8 +142,10 @@ class BackupReconciler:
                 return self._unreadable.tell(view, error)
             backup = leaving_backup(known)
         try:
+            if backup.deleting and not self._restores.is_under_way(backup):
+                return self._deletion.step(view, with_safety_snapshots(backup))
             if backup.deleting:
-                return self._deletion.step(view, backup)
+                return self._run.go_on_restoring(Subject(view, backup))
             if backup.spec.schedule:
                 return self._schedules.step(Subject(view, backup))
             return self._run.step(Subject(view, backup))

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from informers.clock import Clock
 from informers.finalizer import Finalizer
 from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
+from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupPhase, DittoFSBackup
+from reconcilers.api.backup import BackupCondition, BackupMethod, BackupPhase, DittoFSBackup, Operation
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
+from reconcilers.backup.archive.orders import archive_id as archive_of
+from reconcilers.backup.archive.orders import location
+from reconcilers.backup.archive.restore_run import ArchiveRestoreRun, is_archive_restore
+from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle, planned, usable
+from reconcilers.backup.restore.run import RestoreRun
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
+from reconcilers.backup.subject import Subject
+from reconcilers.conditions import true
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
@@ -39,16 +47,8 @@ QUEUE_LOOK_S = 60.0
 _USUAL = frozenset({"InstanceSuspended", "ApiNotReachable", "ServerUnreachable", "ServerBusy"})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The backup of a pass: as read, and with the status that is known of it."""
-
-    view: View
-    backup: DittoFSBackup
-
-
 class BackupRun:
-    """Takes backups by the method Snapshot."""
+    """Brings backups to their turn, and takes those by the method Snapshot."""
 
     def __init__(
         self,
@@ -61,6 +61,9 @@ class BackupRun:
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
         failed: Callable[[View], None],
+        restores: RestoreRun,
+        archives: ArchiveRun,
+        archive_restores: ArchiveRestoreRun,
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
 
@@ -74,17 +77,28 @@ class BackupRun:
         self._known = known
         self._write = write
         self._failed = failed
+        self._restores = restores
+        self._archives = archives
+        self._archive_restores = archive_restores
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
+        if self._restores.is_under_way(subject.backup):
+            return self.go_on_restoring(subject)
+        if _makes_archive(subject.backup) and subject.backup.status.start_time:
+            return self._archives.step(subject)
         instance = self._instance(subject)
         if not subject.backup.status.start_time:
             return self._begin(subject, instance)
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
         return self._advance(subject, instance)
+
+    def go_on_restoring(self, subject: Subject) -> Result:
+        """One pass over a restore that has begun. Raises an `ApiError`."""
+        return (self._archive_restores if is_archive_restore(subject.backup) else self._restores).step(subject)
 
     def _instance(self, subject: Subject) -> DittoFS | Obstacle:
         try:
@@ -101,9 +115,9 @@ class BackupRun:
             return Done()
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
-        plan = planned(backup, instance, self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
-        if isinstance(plan, Obstacle):
-            return self._wait(subject, plan)
+        facts = self._planned(subject, instance)
+        if isinstance(facts, Obstacle):
+            return self._wait(subject, facts)
         with self._turn:
             rivals = self._caches.backups.by_index(BY_INSTANCE, str(instance_key(subject.view)))
             ahead = turn.ahead_of(self._known(subject.view), [self._known(rival) for rival in rivals])
@@ -113,11 +127,33 @@ class BackupRun:
             if not self._finalizer.is_on(subject.view):
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
-            facts = status.begun(plan, now=self._clock.now())
-            names = ", ".join(artifact.share for artifact in plan)
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"backs up {_cut(names)}", facts))
-        self._recorder.normal(subject.view, "BackupStarted", f"backs up {_cut(names)}")
-        return self._advance(self._again(subject), instance)
+            what = facts.archive_id or _cut(", ".join(share.share for share in facts.restored or facts.artifacts))
+            restores = backup.spec.operation is Operation.RESTORE
+            what = what or archive_of(backup)
+            reason, deed = ("RestoreStarted", "restores") if restores else ("BackupStarted", "backs up")
+            findings = status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts)
+            if facts.archive_id:
+                found = true(BackupCondition.TARGET_READY, "Found", f"the archive will be in {location(backup)}")
+                findings = replace(findings, target=found)
+            self._write(subject, findings)
+        self._recorder.normal(subject.view, reason, f"{deed} {what}")
+        subject = self._again(subject)
+        if restores:
+            return self.go_on_restoring(subject)
+        return self._archives.begin(subject, instance) if facts.archive_id else self._advance(subject, instance)
+
+    def _planned(self, subject: Subject, instance: DittoFS) -> status.BackupFacts | Obstacle:
+        backup, now = subject.backup, self._clock.now()
+        shares = tuple(self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        if is_archive_restore(backup):
+            return self._archive_restores.obstacle(backup, instance, shares) or status.begun((), now=now)
+        if backup.spec.operation is Operation.RESTORE:
+            wanted = self._restores.planned(backup, instance, shares)
+            return wanted if isinstance(wanted, Obstacle) else replace(status.begun((), now=now), restored=wanted)
+        archives = _makes_archive(backup)
+        plan = self._archives.planned(backup, instance, shares) if archives else planned(backup, instance, shares)
+        archive_id = names.archive(backup.metadata.name, backup.metadata.uid) if archives else ""
+        return plan if isinstance(plan, Obstacle) else status.begun(plan, now=now, archive_id=archive_id)
 
     def _wait(self, subject: Subject, obstacle: Obstacle) -> Result:
         backup = subject.backup
@@ -181,6 +217,9 @@ class BackupRun:
 
     def _fail(self, subject: Subject, facts: status.BackupFacts, reason: str, message: str) -> Result:
         self._write(subject, status.failed(facts, reason, message, now=self._clock.now()))
+        if subject.backup.spec.operation is Operation.RESTORE:
+            self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {message}")
+            return Done()
         self._recorder.warning(subject.view, "BackupFailed", f"{reason}: {message}")
         self._failed(subject.view)
         return Done()
@@ -190,10 +229,14 @@ class BackupRun:
         return Subject(subject.view, DittoFSBackup.from_view(self._known(subject.view)))
 
 
+def _makes_archive(backup: DittoFSBackup) -> bool:
+    return backup.spec.method is BackupMethod.ARCHIVE
+
+
 def _words(looks: list[Look]) -> str:
     first = f"{looks[0].artifact.share}: {looks[0].words}"
     return first if len(looks) == 1 else f"{first} (and {len(looks) - 1} more shares)"
 
 
-def _cut(names: str, longest: int = 200) -> str:
-    return names if len(names) <= longest else f"{names[:longest]}…"
+def _cut(shares: str, longest: int = 200) -> str:
+    return shares if len(shares) <= longest else f"{shares[:longest]}…"

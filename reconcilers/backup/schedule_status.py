@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from informers.resource import View
-from reconcilers.api.backup import FINISHED, BackupCondition, BackupPhase, DittoFSBackup
-from reconcilers.conditions import Condition, false, to_status, true
+from reconcilers.api.backup import FINISHED, BackupCondition, BackupMethod, BackupPhase, DittoFSBackup
+from reconcilers.backup.status import known_target
+from reconcilers.conditions import Condition, false, to_status, true, unknown
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -89,7 +90,7 @@ def wanted_schedule_status(backup: DittoFSBackup, findings: ScheduleFindings, *,
         **{name: time for name, time in times.items() if time},
         **({"lastBackupRef": {"name": facts.last_backup}} if facts.last_backup else {}),
         "conditions": to_status(
-            _conditions(findings),
+            (*_conditions(findings), _target(backup)),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in backup.status.conditions],
             observed_generation=backup.metadata.generation,
             now=now,
@@ -112,6 +113,12 @@ def _conditions(findings: ScheduleFindings) -> tuple[Condition, ...]:
         _last(BackupCondition.COMPLETED, BackupPhase.COMPLETED, facts),
         _last(BackupCondition.FAILED, BackupPhase.FAILED, facts),
     )
+
+
+def _target(backup: DittoFSBackup) -> Condition:
+    if backup.spec.method is not BackupMethod.ARCHIVE:
+        return known_target(backup)
+    return unknown(BackupCondition.TARGET_READY, "CheckedByEach", "each backup of this schedule looks at the target")
 
 
 def _last(kind: BackupCondition, phase: BackupPhase, facts: ScheduleFacts) -> Condition:

@@ -24,9 +24,9 @@ from reconcilers.backup import schedule_status as status
 from reconcilers.backup.caches import BY_SCHEDULE, BackupCaches, instance_of
 from reconcilers.backup.plan import Obstacle, usable
 from reconcilers.backup.retention import superfluous
-from reconcilers.backup.run import Subject
 from reconcilers.backup.schedule import Schedule, ScheduleError, due
 from reconcilers.backup.schedule_status import TIME, ScheduleFacts, ScheduleFindings
+from reconcilers.backup.subject import Subject
 
 #: How often to look at least: the clock on the wall may jump, and kept backups get too old.
 LOOK_EVERY_S = 600.0

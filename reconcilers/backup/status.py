@@ -7,10 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reconcilers.api.backup import BackupArtifact, BackupCondition, BackupPhase, DittoFSBackup
+from reconcilers.api.backup import (
+    BackupArtifact,
+    BackupCondition,
+    BackupCoverage,
+    BackupMethod,
+    BackupPhase,
+    DittoFSBackup,
+)
 from reconcilers.api.common import ConditionStatus
+from reconcilers.api.restore import RestoredShare, SafetySnapshot
 from reconcilers.backup.plan import Obstacle
-from reconcilers.conditions import Condition, false, to_status, true
+from reconcilers.conditions import Condition, false, to_status, true, unknown
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -22,12 +30,33 @@ class BackupFacts:
     start_time: str = ""
     completion_time: str = ""
     artifacts: tuple[BackupArtifact, ...] = ()
+    #: Of a restore.
+    restored: tuple[RestoredShare, ...] = ()
+    safety: tuple[SafetySnapshot, ...] = ()
+    #: Of an archive: its name, from the beginning on; the rest once it is written.
+    archive_id: str = ""
+    manifest_sha256: str = ""
+    archive_size: str = ""
+    covered: BackupCoverage | None = None
+    #: Name of its newest Job.
+    job: str = ""
 
     @classmethod
     def of_status(cls, backup: DittoFSBackup) -> BackupFacts:
         """What the last pass wrote down."""
         status = backup.status
-        return cls(status.start_time, status.completion_time, status.artifacts)
+        return cls(
+            start_time=status.start_time,
+            completion_time=status.completion_time,
+            artifacts=status.artifacts,
+            restored=status.restored,
+            safety=status.safety_snapshots,
+            archive_id=status.archive_id,
+            manifest_sha256=status.manifest_sha256,
+            archive_size=status.size if status.archive_id else "",
+            covered=status.covered,
+            job=status.job_ref.name if status.job_ref is not None else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +69,18 @@ class Findings:
     facts: BackupFacts
     #: The operator works on it, or tries to; in a queue or suspended it doesn't.
     progressing: bool = False
+    #: Whether an archive can be kept where it is to be; None: as the last pass said.
+    target: Condition | None = None
 
 
 def waiting(backup: DittoFSBackup, obstacle: Obstacle) -> Findings:
     """Something is in the way of the backup."""
+    target = None
+    if obstacle.reason.startswith("Target"):
+        target = false(BackupCondition.TARGET_READY, obstacle.reason, obstacle.message)
+    facts = BackupFacts.of_status(backup)
     return Findings(
-        obstacle.phase, obstacle.reason, obstacle.message, BackupFacts.of_status(backup), progressing=not obstacle.final
+        obstacle.phase, obstacle.reason, obstacle.message, facts, progressing=not obstacle.final, target=target
     )
 
 
@@ -76,14 +111,34 @@ def completed(facts: BackupFacts, *, now: datetime) -> Findings:
     return Findings(BackupPhase.COMPLETED, "Verified", f"{shares} verified, {metadata}; {kept}", facts)
 
 
+def restored(facts: BackupFacts, *, now: datetime) -> Findings:
+    """Every share has what the backup kept of it."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored; what was there before is in status.safetySnapshots"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
+def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
+    """The archive was written, and read back."""
+    message = f"the archive ({facts.archive_size}) is verified: {location}"
+    return Findings(BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
+def restored_from_archive(facts: BackupFacts, archive: str, *, now: datetime) -> Findings:
+    """The server has all that was in the archive."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored from the archive {archive}, and loaded by the server"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
     """It ended badly."""
     return Findings(BackupPhase.FAILED, reason, message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
-def begun(artifacts: tuple[BackupArtifact, ...], *, now: datetime) -> BackupFacts:
-    """What is known when a backup begins."""
-    return BackupFacts(start_time=now.strftime(_TIME), artifacts=artifacts)
+def begun(artifacts: tuple[BackupArtifact, ...], *, now: datetime, archive_id: str = "") -> BackupFacts:
+    """What is known when a backup begins; `archive_id` is what its archive will be called, if it makes one."""
+    return BackupFacts(start_time=now.strftime(_TIME), artifacts=artifacts, archive_id=archive_id)
 
 
 def is_durable(artifacts: Iterable[BackupArtifact]) -> bool:
@@ -95,9 +150,12 @@ def is_durable(artifacts: Iterable[BackupArtifact]) -> bool:
 def size_of(artifacts: Iterable[BackupArtifact]) -> str:
     """What the verified ones among `artifacts` take, as a quantity of up to five digits; empty when there is none."""
     known = [artifact.bytes for artifact in artifacts if artifact.bytes is not None]
-    if not known:
-        return ""
-    size, units = sum(known), ["", "Ki", "Mi", "Gi", "Ti", "Pi"]
+    return quantity(sum(known)) if known else ""
+
+
+def quantity(size: int) -> str:
+    """So many bytes as a quantity of up to five digits."""
+    units = ["", "Ki", "Mi", "Gi", "Ti", "Pi"]
     while size >= 10_240 and len(units) > 1:
         size = -(-size // 1024)
         units.pop(0)
@@ -124,23 +182,35 @@ def told(backup: DittoFSBackup, findings: Findings) -> bool:
 def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -> dict[str, Any]:
     """The status of `backup` after a pass that found `findings`."""
     facts = findings.facts
-    size = size_of(facts.artifacts)
+    size = facts.archive_size if facts.archive_id else size_of(facts.artifacts)
+    completed = findings.phase is BackupPhase.COMPLETED
     return {
         "observedGeneration": backup.metadata.generation,
-        "ready": findings.phase is BackupPhase.COMPLETED,
+        "ready": completed,
         "phase": findings.phase.value,
         **({"startTime": facts.start_time} if facts.start_time else {}),
         **({"completionTime": facts.completion_time} if facts.completion_time else {}),
         **({"size": size} if size else {}),
-        "durable": findings.phase is BackupPhase.COMPLETED and is_durable(facts.artifacts),
+        "durable": completed and (bool(facts.archive_id) or is_durable(facts.artifacts)),
         "artifacts": [artifact.manifest() for artifact in facts.artifacts],
+        **({"restored": [_without_blanks(share.manifest()) for share in facts.restored]} if facts.restored else {}),
+        **({"safetySnapshots": [snapshot.manifest() for snapshot in facts.safety]} if facts.safety else {}),
+        **({"archiveID": facts.archive_id} if facts.archive_id else {}),
+        **({"manifestSHA256": facts.manifest_sha256} if facts.manifest_sha256 else {}),
+        **({"covered": facts.covered.manifest()} if facts.covered is not None else {}),
+        **({"jobRef": {"name": facts.job}} if facts.job else {}),
         "conditions": to_status(
-            _conditions(findings),
+            (*_conditions(findings), findings.target or known_target(backup)),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in backup.status.conditions],
             observed_generation=backup.metadata.generation,
             now=now,
         ),
     }
+
+
+def _without_blanks(document: dict[str, Any]) -> dict[str, Any]:
+    """A time that is not known is none that the API server takes."""
+    return {name: value for name, value in document.items() if value != ""}
 
 
 def _conditions(findings: Findings) -> tuple[Condition, ...]:
@@ -151,6 +221,18 @@ def _conditions(findings: Findings) -> tuple[Condition, ...]:
         BackupCondition.FAILED: findings.phase is BackupPhase.FAILED,
     }
     return tuple((true if holds else false)(kind, findings.reason, findings.message) for kind, holds in holding.items())
+
+
+def known_target(backup: DittoFSBackup) -> Condition:
+    """What the last pass said of the target."""
+    if backup.spec.restore is not None:
+        return true(BackupCondition.TARGET_READY, "NotNeeded", "a restore keeps nothing anywhere")
+    if backup.spec.method is not BackupMethod.ARCHIVE:
+        return true(BackupCondition.TARGET_READY, "NotNeeded", "snapshots are kept on the volumes of the instance")
+    known = _previous(backup, BackupCondition.TARGET_READY)
+    if not known:
+        return unknown(BackupCondition.TARGET_READY, "NotChecked", "the target has not been looked at yet")
+    return Condition(BackupCondition.TARGET_READY, ConditionStatus(known["status"]), known["reason"], known["message"])
 
 
 def _previous(backup: DittoFSBackup, kind: BackupCondition) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ def _pod(instance: DittoFS, inputs: PodInputs) -> Manifest:
         # Otherwise the kubelet hands a DittoFS named "dittofs" variables that the server reads as its settings.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": termination_grace_period_s(spec.shutdown_timeout),
-        "securityContext": _pod_security(spec.pod),
+        "securityContext": pod_security(spec.pod),
         **_init_containers(instance),
         "containers": [_container(instance, inputs)],
         "volumes": _volumes(instance, inputs),
@@ -80,7 +80,7 @@ def _init_containers(instance: DittoFS) -> Manifest:
         return {}
     spec = instance.spec
     data = [(volume, path) for volume, _, path in _data_volumes(instance) if path != names.CONTROL_PLANE_MOUNT]
-    security, resources = _container_security(spec.pod), spec.resources.manifest()
+    security, resources = container_security(spec.pod), spec.resources.manifest()
     return {"initContainers": [purge_container(instance, data=data, security=security, resources=resources)]}
 
 
@@ -88,7 +88,8 @@ def _keeps_files(instance: DittoFS) -> bool:
     return instance.spec.metadata.type is not MetadataType.MEMORY
 
 
-def _pod_security(extra: Pod) -> Manifest:
+def pod_security(extra: Pod) -> Manifest:
+    """The security of a pod that is the server's user: never root, with its files, and with filtered system calls."""
     given = extra.security_context
     ids: Manifest = (
         {
@@ -103,7 +104,8 @@ def _pod_security(extra: Pod) -> Manifest:
     return {"runAsNonRoot": True, **ids, "seccompProfile": ids.get("seccompProfile", {"type": "RuntimeDefault"})}
 
 
-def _container_security(extra: Pod) -> Manifest:
+def container_security(extra: Pod) -> Manifest:
+    """The security of a container in such a pod."""
     given = extra.container_security_context
     return {
         "allowPrivilegeEscalation": False,
@@ -151,7 +153,7 @@ def _container(instance: DittoFS, inputs: PodInputs) -> Manifest:
         "startupProbe": _probe(instance, "/health", period_s=STARTUP_PERIOD_S, failures=STARTUP_FAILURES),
         "livenessProbe": _probe(instance, "/health", period_s=10, failures=6),
         "readinessProbe": _probe(instance, "/health/ready", period_s=5, failures=3),
-        "securityContext": _container_security(spec.pod),
+        "securityContext": container_security(spec.pod),
         # The server writes no message of its own: the end of its log says why it ended.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(instance, inputs),

@@ -47,6 +47,8 @@ def news(before: Mapping[str, Any], assessment: Assessment, *, endpoint: str) ->
             yield Announcement("Running", f"serves at {endpoint}" if endpoint else "serves")
         if phase is DittoFSPhase.STOPPED:
             yield Announcement("Stopped", "the server is stopped, its data stays")
+        if phase is DittoFSPhase.MAINTENANCE:
+            yield Announcement("Maintenance", assessment[DittoFSCondition.PROGRESSING].message)
     told: set[tuple[str, str]] = set()
     for condition in _worrying(assessment):
         if (condition.reason, condition.message) not in told and _is_new(condition, before):

@@ -39,6 +39,7 @@ class DittoFSCaches:
 
     dittofs: Cache
     shares: Cache
+    backups: Cache
     config_maps: Cache
     secrets: Cache
     service_accounts: Cache

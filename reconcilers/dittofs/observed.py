@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 
 from reconcilers.dittofs.bucket import BucketFacts
 from reconcilers.dittofs.facts import EMBEDDED, DatabaseFacts, PodFacts, Problem, ServerFacts, StatefulSetFacts
+from reconcilers.hold import Hold
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that the status of an instance depends on."""
 
+    #: How many pods there are to be, hold or no hold.
     replicas: int
     deleting: bool = False
     suspended: bool = False
+    #: The hold of a backup that keeps the server stopped or without clients.
+    hold: Hold | None = None
     #: Whether the server has run since it was last stopped or created.
     was_running: bool = False
     #: What keeps the pod from its wanted configuration; None: nothing.

@@ -34,6 +34,7 @@ from reconcilers.dittofs.children import Children, cached_child, cached_pod, chi
 from reconcilers.dittofs.deep_poll import DeepPoll
 from reconcilers.dittofs.deletion import leaving_instance, settle_keepsakes
 from reconcilers.dittofs.facts import ServerFacts
+from reconcilers.dittofs.holds import Holds, as_held
 from reconcilers.dittofs.observe import addresses, adopted_stores, endpoint, shares_awaiting_restart
 from reconcilers.dittofs.preparation import Preparation, Prepared
 from reconcilers.dittofs.purging import Purging
@@ -45,6 +46,7 @@ from reconcilers.dittofs.secret_keeper import SecretKeeper
 from reconcilers.dittofs.secret_reader import SecretReader
 from reconcilers.dittofs.server_settings import ServerSettings
 from reconcilers.dittofs.status import Assessment
+from reconcilers.hold import HELD
 from reconcilers.purge import PurgeLists
 from reconcilers.server.address import base_url
 from reconcilers.server.credentials import CredentialsSource
@@ -60,6 +62,8 @@ LOOK_GROWTH = 1.5
 #: How soon to look again for what has to go before ours can come, and after a write that came too late.
 LEAVING_S = 2.0
 STALE_S = 1.0
+#: How soon at the earliest to look whether a hold has ended: the clock of a requeue may be a little ahead.
+SOONEST_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -105,6 +109,7 @@ class DittoFSReconciler:
         )
         self._purging = Purging(claims=caches.claims, lists=PurgeLists(client=client, clock=clock))
         self._reporter = Reporter(caches=caches, client=client, recorder=recorder, clock=clock)
+        self._holds = Holds(backups=caches.backups, recorder=recorder, clock=clock)
         self._lock = threading.Lock()
         self._uids: dict[ObjectKey, str] = {}
         self._unsettled_looks: dict[ObjectKey, int] = {}
@@ -168,7 +173,7 @@ class DittoFSReconciler:
                 with self._lock:
                     self._outdated[instance.metadata.uid] = report.outdated_process
         assessment = self._reporter.tell(subject, report, server, endpoints, prepared)
-        return self._result(instance, assessment, report)
+        return self._result(subject, assessment, report)
 
     def _endpoints(self, instance: DittoFS, report: Report) -> dict[str, dict[str, Any]]:
         endpoints = {}
@@ -199,12 +204,14 @@ class DittoFSReconciler:
                 change_password=prepared.admin.change_wanted,
                 remote=prepared.remote,
                 change=not instance.spec.suspend,
+                adapters_off=subject.hold is not None,
                 unloaded=shares_awaiting_restart(subject.shares),
                 report=report,
             )
         return ServerFacts()
 
-    def _result(self, instance: DittoFS, assessment: Assessment, report: Report) -> Result:
+    def _result(self, subject: Subject, assessment: Assessment, report: Report) -> Result:
+        instance, hold = subject.instance, subject.hold
         if report.failures:
             # The server is looked at as often as ever: a child that stays refused must not hide how it is.
             return Backoff("; ".join(report.failures), at_most_s=self._poll_interval_s)
@@ -218,8 +225,9 @@ class DittoFSReconciler:
         if assessment.phase is DittoFSPhase.STOPPED and not report.conflicts:
             return Done()
         pod_ready = assessment[DittoFSCondition.STATEFUL_SET_READY].holds and instance.spec.replicas > 0
-        serves = assessment[DittoFSCondition.AVAILABLE].holds
-        return RequeueAfter(self._look_again_s(instance.key, unsettled=pod_ready and not serves))
+        serves = assessment[DittoFSCondition.AVAILABLE].holds or assessment[DittoFSCondition.AVAILABLE].reason == HELD
+        wait_s = self._look_again_s(instance.key, unsettled=pod_ready and not serves)
+        return RequeueAfter(wait_s if hold is None else min(wait_s, max(self._holds.left_s(hold), SOONEST_S)))
 
     def _look_again_s(self, key: ObjectKey, *, unsettled: bool) -> float:
         with self._lock:
@@ -248,7 +256,8 @@ class DittoFSReconciler:
 
     def _subject(self, view: View, instance: DittoFS) -> Subject:
         shares = tuple(self._caches.shares.by_index(BY_INSTANCE, instance_index_value(instance.key)))
-        return Subject(view, instance, shares, declared_shares(shares))
+        hold = self._holds.look(view, instance)
+        return Subject(view, as_held(instance, hold), shares, declared_shares(shares), hold)
 
     def _know(self, key: ObjectKey, uid: str) -> None:
         with self._lock:
@@ -267,6 +276,7 @@ class DittoFSReconciler:
         self._server.forget(key, uid)
         self._reporter.forget(key)
         self._purging.forget(uid)
+        self._holds.forget(uid)
         with self._lock:
             self._outdated.pop(uid, None)
             self._unsettled_looks.pop(key, None)

@@ -26,11 +26,12 @@ from reconcilers.dittofs.caches import BY_BUCKET, DittoFSCaches, bucket
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.last_words import as_the_server_found_it
-from reconcilers.dittofs.observe import running_version, unloaded_shares
+from reconcilers.dittofs.observe import running_version, unloaded_shares, used_bytes
 from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
 from reconcilers.dittofs.status import Assessment, api_reachable, assess
+from reconcilers.hold import Hold
 from reconcilers.remote_store import location
 from reconcilers.share.declared import DeclaredShare
 from reconcilers.status_writer import StatusWriter
@@ -45,6 +46,8 @@ class Subject:
     instance: DittoFS
     shares: tuple[View, ...]
     declared: tuple[DeclaredShare, ...]
+    #: The hold of a backup that keeps the server stopped or without clients.
+    hold: Hold | None = None
 
 
 class Reporter:
@@ -78,7 +81,7 @@ class Reporter:
         assessment = assess(observed)
         nfs = endpoints.get(names.PortName.NFS)
         nfs_address = f"{nfs['host']}:{nfs['port']}" if nfs else ""
-        stopped = assessment.phase is DittoFSPhase.STOPPED
+        stopped = assessment.phase in (DittoFSPhase.STOPPED, DittoFSPhase.MAINTENANCE) and observed.replicas == 0
         version = running_version(observed.pod) or ("" if stopped else str(before.get("version") or ""))
         generation = instance.metadata.generation
         status = {
@@ -126,6 +129,7 @@ class Reporter:
             replicas=instance.spec.replicas,
             deleting=instance.deleting,
             suspended=instance.spec.suspend,
+            hold=subject.hold,
             was_running=ran,
             config_problem=report.config_problem,
             setting_problems=tuple(report.setting_problems),
@@ -169,7 +173,7 @@ class Reporter:
         claim = cached_child(self._caches, report, PERSISTENT_VOLUME_CLAIM, key)
         values = bucket(subject.view)
         others = (other for value in values for other in self._caches.dittofs.by_index(BY_BUCKET, value))
-        return bucket_facts(instance, claim, others, subject.declared)
+        return bucket_facts(instance, claim, others, subject.declared, used_bytes(subject.shares))
 
     def _shares_file(self, instance: DittoFS, report: Report) -> str:
         key = child_key(instance, names.config_map(instance.metadata.name))

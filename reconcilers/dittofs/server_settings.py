@@ -50,12 +50,12 @@ class WantedAdapter:
         return row.enabled == self.enabled and (not self.enabled or row.port == self.port)
 
 
-def wanted_adapters(instance: DittoFS) -> tuple[WantedAdapter, ...]:
-    """The listeners of `instance`, on the ports that are fixed inside the pod."""
+def wanted_adapters(instance: DittoFS, *, off: bool = False) -> tuple[WantedAdapter, ...]:
+    """The listeners of `instance`, on the ports that are fixed inside the pod; `off`: none of them listens."""
     adapters = instance.spec.adapters
     return (
-        WantedAdapter("nfs", enabled=adapters.nfs.enabled, port=names.NFS_CONTAINER_PORT),
-        WantedAdapter("smb", enabled=adapters.smb.enabled, port=names.SMB_CONTAINER_PORT),
+        WantedAdapter("nfs", enabled=adapters.nfs.enabled and not off, port=names.NFS_CONTAINER_PORT),
+        WantedAdapter("smb", enabled=adapters.smb.enabled and not off, port=names.SMB_CONTAINER_PORT),
     )
 
 
@@ -99,14 +99,16 @@ class ServerSettings:
         change_password: bool,
         remote: bytes | None,
         change: bool,
+        adapters_off: bool = False,
         unloaded: tuple[str, ...] = (),
         report: Report,
     ) -> ServerFacts:
         """How the server at `base_url` is, after (with `change`) setting right what differs.
 
         `start` tells one start of the server from the next. `change_password`: another admin password is wanted than
-        the one in force; `remote`: what the rows of remote stores depend on; `unloaded`: the shares that wait for
-        another process. Raises a `ClientError` when a Secret can't be read or written.
+        the one in force; `remote`: what the rows of remote stores depend on; `adapters_off`: no client is to be let in;
+        `unloaded`: the shares that wait for another process. Raises a `ClientError` when a Secret can't be read or
+        written.
         """
         try:
             credentials = self._login.credentials(instance)
@@ -118,6 +120,7 @@ class ServerSettings:
             credentials,
             start=start,
             change=change,
+            adapters_off=adapters_off,
             change_password=change_password,
             remote=remote,
             unloaded=unloaded,
@@ -188,7 +191,7 @@ class ServerSettings:
 
     def _settle(self, visit: Visit, session: ServerSession, rows: dict[str, Adapter]) -> Iterator[tuple[str, str]]:
         """Sets the adapters right; gives the health of each that is enabled."""
-        for wanted in wanted_adapters(visit.instance):
+        for wanted in wanted_adapters(visit.instance, off=visit.adapters_off):
             row = rows.get(wanted.type)
             if row is not None and not wanted.is_met_by(row) and visit.change:
                 row = session.put_adapter(wanted.type, enabled=wanted.enabled, port=wanted.port)

@@ -10,6 +10,7 @@ from reconcilers.conditions import Condition, all_of, false, true, unknown
 from reconcilers.dittofs.defects import NAMES_SHOWN, degraded, has_legacy_layout
 from reconcilers.dittofs.facts import DatabaseFacts, PodFacts, ServerFacts, ServerState, StatefulSetFacts
 from reconcilers.dittofs.observed import Observed
+from reconcilers.hold import HELD, Hold
 
 #: Why a container waits in the normal course of a start.
 STARTING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
@@ -70,14 +71,18 @@ def needs_person(observed: Observed) -> bool:
 
 
 def _stopped(observed: Observed) -> bool:
-    existing = observed.stateful_set.existing if observed.stateful_set else 0
-    return observed.replicas == 0 and observed.pod is None and existing == 0
+    stateful_set = observed.stateful_set
+    if observed.replicas or observed.pod is not None:
+        return False
+    # Until its controller has seen that none is wanted, it may be about to make a pod.
+    return stateful_set is None or (stateful_set.existing == 0 and stateful_set.wanted == 0 and stateful_set.caught_up)
 
 
 #: The phase is the first whose test is true.
 PHASES: tuple[tuple[DittoFSPhase, Callable[[Observed, Assessment], bool]], ...] = (
     (DittoFSPhase.DELETING, lambda observed, _: observed.deleting),
     (DittoFSPhase.SUSPENDED, lambda observed, _: observed.suspended),
+    (DittoFSPhase.MAINTENANCE, lambda observed, _: observed.hold is not None),
     (DittoFSPhase.STOPPED, lambda observed, _: _stopped(observed)),
     (DittoFSPhase.FAILED, lambda observed, _: needs_person(observed)),
     (DittoFSPhase.WAITING_FOR_DATABASE, lambda observed, _: not observed.database.ready and not observed.was_running),
@@ -109,9 +114,10 @@ def _config_ready(observed: Observed) -> Condition:
 def _stateful_set_ready(observed: Observed) -> Condition:
     kind = DittoFSCondition.STATEFUL_SET_READY
     if observed.replicas == 0:
+        why = "spec.replicas is 0" if observed.hold is None else observed.hold.words()
         if _stopped(observed):
-            return true(kind, "Stopped", "spec.replicas is 0")
-        return false(kind, "Stopping", "spec.replicas is 0 and the pod is still going")
+            return true(kind, "Stopped", why)
+        return false(kind, "Stopping", f"{why}: the pod is still going")
     if observed.stateful_set is None:
         return unknown(kind, "NotCreated", "the StatefulSet does not exist yet")
     return _pod_ready(kind, observed.stateful_set, observed)
@@ -146,7 +152,7 @@ def _waiting(pod: PodFacts) -> str:
 def _available(observed: Observed, stateful_set: Condition) -> Condition:
     kind = DittoFSCondition.AVAILABLE
     if observed.replicas == 0:
-        return false(kind, "Stopped", "spec.replicas is 0")
+        return _held(kind, observed.hold) if observed.hold else false(kind, "Stopped", "spec.replicas is 0")
     if not stateful_set.holds:
         return Condition(kind, stateful_set.status, stateful_set.reason, stateful_set.message)
     server = observed.server
@@ -164,7 +170,11 @@ def _available(observed: Observed, stateful_set: Condition) -> Condition:
         case ServerState.REFUSED:
             return false(kind, "ServerRefused", server.message)
         case ServerState.ANSWERS:
-            return _healthy(kind, server)
+            return _held(kind, observed.hold) if observed.hold else _healthy(kind, server)
+
+
+def _held(kind: str, hold: Hold) -> Condition:
+    return false(kind, HELD, hold.words())
 
 
 def _healthy(kind: str, server: ServerFacts) -> Condition:
@@ -184,6 +194,8 @@ def _progressing(observed: Observed, stateful_set: Condition) -> Condition:
         return false(kind, "Suspended", "spec.suspend is true: nothing is changed")
     if stateful_set.reason == "ContainerWaiting":
         return false(kind, "RolloutStuck", stateful_set.message)
+    if observed.hold is not None:
+        return true(kind, HELD, observed.hold.words())
     if observed.stateful_set is None and not observed.database.ready:
         return true(kind, "WaitingForDatabase", observed.database.message)
     if observed.stateful_set is None and observed.config_problem is not None:

@@ -22,6 +22,8 @@ class Visit:
     start: str
     #: Whether what differs is set right.
     change: bool
+    #: Whether all adapters are to be off.
+    adapters_off: bool
     #: Whether another admin password is wanted than the one in force.
     change_password: bool
     #: What the rows of remote stores depend on; None without any.

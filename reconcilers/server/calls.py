@@ -15,8 +15,15 @@ API = "/api/v1"
 class Caller(Protocol):
     """Sends one request, with or without a login."""
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
-        """The decoded answer to an authenticated request."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        patience_s: float | None = None,
+    ) -> object:
+        """The decoded answer to an authenticated request; `patience_s`: how long it may take, beyond what is usual."""
 
     def call_openly(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
         """The decoded answer to a request that needs no login."""

@@ -12,13 +12,14 @@ from typing import Any
 
 from reconcilers.server.account_calls import AccountCalls
 from reconcilers.server.calls import API, path_of, rows_of
+from reconcilers.server.connection_calls import ConnectionCalls
 from reconcilers.server.errors import Conflict, NotFound, ServerUnreachable
 from reconcilers.server.rows import Adapter, GracePeriod, Health, HealthReport, Row, Share, Store, json_object
 from reconcilers.server.share_calls import ShareCalls, share_segment
 from reconcilers.server.snapshot_calls import SnapshotCalls
 
 
-class ServerClient(AccountCalls, ShareCalls, SnapshotCalls):
+class ServerClient(AccountCalls, ConnectionCalls, ShareCalls, SnapshotCalls):
     """The calls; every one raises a `ServerError` (see `reconcilers.server.errors`) when it fails."""
 
     def health(self) -> Health:

@@ -42,9 +42,11 @@ class Transport(Protocol):
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
-        """The decoded answer, None when it is empty; given up after `within_s` seconds, whatever the usual limits.
+        """The decoded answer, None when it is empty; given up after `within_s` seconds, if the usual limit is longer.
 
+        `patience_s` goes before both: the server may be silent for so long, at work on what was asked.
         Raises ServerUnreachable or a ServerRefused.
         """
 
@@ -101,13 +103,18 @@ class HttpTransport:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
-        """The decoded answer, None when it is empty; given up after `within_s` seconds, whatever the usual limits.
+        """The decoded answer, None when it is empty; given up after `within_s` seconds, if the usual limit is longer.
 
+        `patience_s` goes before both: the server may be silent for so long, at work on what was asked.
         Raises ServerUnreachable or a ServerRefused.
         """
         name = f"{method} {path}"
         total_s = self._total_timeout_s if within_s is None else min(self._total_timeout_s, within_s)
+        read_s = self._read_timeout_s
+        if patience_s is not None:
+            total_s = read_s = patience_s
         deadline = self._clock.monotonic() + total_s
         headers = dict(self._headers)
         if token:
@@ -124,7 +131,7 @@ class HttpTransport:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=self._connect_timeout_s, read=self._read_timeout_s, total=total_s),
+                timeout=urllib3.Timeout(connect=self._connect_timeout_s, read=read_s, total=total_s),
             )
             try:
                 content = self._read(response, name, deadline=deadline, total_s=total_s)

@@ -127,23 +127,33 @@ class _LoggedIn:
         """A request that needs no login, and changes nothing."""
         return self._transport.call(method, path, body)
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> object:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        patience_s: float | None = None,
+    ) -> object:
         """A request under the login; on a 401 it logs in again and repeats it once.
 
         Raises WriteRefused for a request that would change something while another process may be the leader.
         """
         token = self._token()
         try:
-            return self._send(method, path, body, token)
+            return self._send(method, path, body, token, patience_s)
         except ServerRefused as error:
             if treatment(error).reaction is not Reaction.LOGIN_AGAIN:
                 raise
-        return self._send(method, path, body, self._token(spoiled=token))
+        return self._send(method, path, body, self._token(spoiled=token), patience_s)
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> object:
-        # A write must have ended before another process may lead and write itself.
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, token: str, patience_s: float | None
+    ) -> object:
+        # A write must have ended before another process may lead and write itself; one that outlasts any lease is
+        # such that the other one can send it as well.
         within_s = self._gate.check() if self._gate is not None and method != "GET" else None
-        return self._exchange(method, path, body, token=token, within_s=within_s)
+        return self._exchange(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
 
     def _exchange(
         self,
@@ -153,13 +163,14 @@ class _LoggedIn:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         started = self._clock.monotonic()
         spared = self._spared
         if spared is not None and started < spared[0]:
             raise repeated(spared[1], retry_after_s=spared[0] - started)
         try:
-            return self._transport.call(method, path, body, token=token, within_s=within_s)
+            return self._transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
         except ServerError as error:
             # A write may be slow by itself, as the stop of an adapter is; a read or a login is not.
             told = isinstance(error, ServerRefused)

@@ -24,6 +24,10 @@ class SnapshotState(StrEnum):
 _INTERRUPTED = ("abandoned: server restarted", "context canceled")
 
 
+#: A little longer than the server gives a restore (`snapshot.restore_http_timeout`), so that its answer comes first.
+RESTORE_PATIENCE_S = 1860.0
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A snapshot of one share. `dump_bytes` is 0 in lists, and while there is no copy of the metadata on disk."""
@@ -92,6 +96,16 @@ class SnapshotCalls:
     def retry_snapshot(self, share: str, snapshot_id: str) -> None:
         """Make a snapshot that failed once more, under its id; Conflict while another of the share is being made."""
         self._caller.call("POST", _path(share), {"retry_of": snapshot_id})
+
+    def restore_snapshot(self, share: str, snapshot_id: str, *, allow_non_durable: bool) -> None:
+        """Make the content of a share that of a snapshot, which wipes its metadata store; the share stays disabled.
+
+        Before, the server makes a snapshot without a name of what is there. It can be asked again: the content is the
+        same then. Conflict when the share is enabled or the snapshot not ready, NotFound when one of them is gone, 412
+        when it is not durable and `allow_non_durable` false; 500 also while another restore of the share goes on.
+        """
+        body = {"allow_non_durable": allow_non_durable}
+        self._caller.call("POST", _path(share, snapshot_id, "restore"), body, patience_s=RESTORE_PATIENCE_S)
 
     def delete_snapshot(self, share: str, snapshot_id: str) -> None:
         """Remove a snapshot; Conflict while it is being made or restored, nothing when it is gone."""

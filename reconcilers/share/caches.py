@@ -11,6 +11,7 @@ from informers.resource import ObjectKey, View
 from reconcilers.access import Cache
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.share import DittoFSShare
+from reconcilers.hold import annotation, held_by
 from reconcilers.share.declared import instance_name, share_path
 
 #: Indexes that the informer of DittoFSShares must have: see `SHARE_INDEXERS`.
@@ -24,6 +25,7 @@ class ShareCaches:
 
     instances: Cache
     shares: Cache
+    backups: Cache
 
 
 def instance_key(share: View) -> ObjectKey:
@@ -83,6 +85,17 @@ def shares_of_instance(shares: Cache) -> Mapper:
     return mapper
 
 
+def shares_held_by(instances: Cache, shares: Cache) -> Mapper:
+    """From a DittoFSBackup that ends or goes to all shares of the instance that it holds."""
+    held = held_by(instances)
+
+    def mapper(event: Event) -> Iterable[ObjectKey]:
+        values = (instance_index_value(instance) for instance in held(event))
+        return tuple(ObjectKey.of(share) for value in values for share in shares.by_index(BY_INSTANCE, value))
+
+    return mapper
+
+
 def shares_of_same_path(shares: Cache) -> Mapper:
     """From a DittoFSShare that goes to the others of its path on its instance: one of them may take it over."""
 
@@ -103,6 +116,7 @@ def _facts(instance: View) -> tuple[object, ...]:
         metadata.get("uid"),
         metadata.get("generation"),
         bool(metadata.get("deletionTimestamp")),
+        annotation(instance),
         status.get("apiReachable"),
         status.get("endpoints"),
         status.get("cacheLost"),

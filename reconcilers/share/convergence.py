@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from informers.clock import Clock
 from informers.resource import ObjectKey, View
@@ -13,19 +15,19 @@ from reconcilers.api.scalars import parse_bytes
 from reconcilers.api.share import DittoFSShare
 from reconcilers.purge import PurgeReader
 from reconcilers.remote_store import ObjectReader, read_keys
-from reconcilers.server.errors import ServerUnreachable
 from reconcilers.server.rows import Share, UserRow
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import mount_line
+from reconcilers.share.changes import Changes
 from reconcilers.share.deep_looks import DeepLooks
 from reconcilers.share.desired import DesiredShare, desired_share
-from reconcilers.share.detail_calls import UnknownHolder, calls_of_look, read_details
-from reconcilers.share.execute import changed_fields, execute
+from reconcilers.share.detail_calls import calls_of_look, read_details
+from reconcilers.share.execute import changed_fields
 from reconcilers.share.healing import Healing
 from reconcilers.share.listings import ShareListings
 from reconcilers.share.owner import UNKNOWN_ACCOUNT, owner_trouble
 from reconcilers.share.plan import CreateShare, Observed, Step, plan, remote_store_mismatch, store_mismatch
-from reconcilers.share.restart_watch import RestartWatch
+from reconcilers.share.restart_watch import RestartWatch, Watched
 from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync, settled, snapshot_trouble
 from reconcilers.share.usage import Usage
 from reconcilers.share.without_effect import without_effect
@@ -70,10 +72,15 @@ class Convergence:
         self._restarts = RestartWatch(clock=clock, max_age_s=restart_look_age_s)
         self._healing = Healing(clock=clock)
 
-    def step(self, subject: Subject, instance: DittoFS, session: ServerSession) -> Findings:
+    def step(
+        self, subject: Subject, instance: DittoFS, session: ServerSession, note: Callable[[ShareFacts], None]
+    ) -> Findings:
         """Look at the server, do what is lacking, and say what came of it.
 
-        Raises a `ServerError`, and SecretProblem or a `ClientError` when the keys of the bucket can't be had.
+        `note` writes into the status at once what could not be found out any more if the operator ended now.
+
+        Raises a `ServerError`, what `note` does, and SecretProblem or a `ClientError` when the keys of the bucket
+        can't be had.
         """
         key, path = subject.share.key, subject.share.path
         desired = desired_share(subject.share, instance)
@@ -92,29 +99,29 @@ class Convergence:
         if in_memory:
             # A policy would fail once a minute in the server's log, and never do anything.
             desired = replace(desired, details=replace(desired.details, snapshots=None))
-        steps = plan(desired, observed, confirm=not calm)
-        share, unknown, fresh = observed.share, list[str](), None
-        if steps or share is None:
-            share, steps, unknown = self._execute(steps, instance, session, path)
+        vain = without_effect(subject.share, instance)
+        restarts = self._restarts.begin(Watched(subject.share, instance, session, desired, vain), note)
+        keys = partial(read_keys, instance, self._objects)
+        changes = Changes(path, instance, session, listings=self._listings, keys=keys, restarts=restarts)
+        steps, share, facts, fresh = plan(desired, observed, confirm=not calm), observed.share, known, None
+        if share is None or facts is None:
+            share, steps = changes.make(steps)
+            facts = self._facts(subject.share, instance, session, share, made=_made(changes.done))
+        share = changes.change(steps, share, observed.details, facts)
+        if changes.done or changes.unknown:
             # The list may be older than somebody's change: what the pass itself has read now is set right as well.
             # What hangs on a share that was just made may be left from an earlier one of its path.
             fresh = read_details(desired.details, share, session) if observed.share is None else None
-            if late := plan(desired, Observed(share, details=fresh), confirm=False):
-                share, done, unknown_late = self._execute(late, instance, session, path)
-                steps += done
-                unknown += unknown_late
-        vain = without_effect(subject.share, instance)
-        in_force, restart = self._restarts.look(
-            subject.share, instance, session, desired=desired, observed=observed, row=share, steps=steps, ignored=vain
-        )
-        facts = known or self._facts(subject.share, instance, session, share, made=_made(steps))
+            late = plan(desired, Observed(share, details=fresh), confirm=False)
+            share = changes.change(late, share, fresh, facts)
+        in_force, restart = restarts.after(changes.done, share)
         facts = replace(facts, in_force=in_force)
-        self._announce(subject, steps, facts, calm=calm)
+        self._announce(subject, changes.done, facts, calm=calm)
         if not share.loaded:
             self._listings.doubt(instance.key, path)
             return replace(self._healing.look(subject.share, facts, share, session), restart=restart)
         self._healing.is_well(key)
-        trouble = _unknown_holders(subject.share, facts, unknown) if unknown else None
+        trouble = _unknown_holders(subject.share, facts, changes.unknown) if changes.unknown else None
         if asked and trouble is None:
             trouble = owner_trouble(subject.share, facts, user=user, row=share)
         if trouble is not None:
@@ -163,27 +170,6 @@ class Convergence:
         purge = self._purge.read(instance)
         known = names.address_of(share.status.stores.metadata, share.path)
         return known if known and known not in purge.addresses else purge.free_address(share.path)
-
-    def _execute(
-        self, steps: tuple[Step, ...], instance: DittoFS, session: ServerSession, path: str
-    ) -> tuple[Share, tuple[Step, ...], list[str]]:
-        """The share after `steps`, those that were done, and whom the server does not know: others get theirs."""
-        done, unknown = [], []
-        for step in steps:
-            try:
-                execute(step, path=path, server=session, keys=lambda: read_keys(instance, self._objects))
-                done.append(step)
-            except UnknownHolder as error:
-                unknown.append(str(error))
-        return self._read_back(instance, session, path), tuple(done), unknown
-
-    def _read_back(self, instance: DittoFS, session: ServerSession, path: str) -> Share:
-        # The answer to the write is no proof: 201 comes for a share that failed to load, too (dittofs-server 3.3).
-        share = session.share(path)
-        if share is None:
-            raise ServerUnreachable(f'the share "{path}" is gone again right after it was written')
-        self._listings.record(instance.key, path, share)
-        return share
 
     def _facts(
         self,

@@ -28,10 +28,13 @@ from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.share.access import ServerAccess, is_reachable
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
-from reconcilers.share.removal import Kept, Removal, Removed
+from reconcilers.share.objects import Ended, ObjectsRemoval, Waiting
+from reconcilers.share.removal import Kept, Removal, Removed, objects_of
 
 #: Reason of the event that says what a Delete did not delete.
 LEFT_BEHIND = "DataLeftBehind"
+#: How often to look at the Job that removes objects, beside the events of it.
+OBJECTS_LOOK_S = 15.0
 
 
 def removes(share: DittoFSShare) -> bool:
@@ -67,6 +70,7 @@ class Deletion:
         recorder: Recorder,
         access: ServerAccess,
         removal: Removal,
+        objects: ObjectsRemoval,
         clock: Clock,
         report: Callable[[View, DittoFSShare, str, str], None],
     ) -> None:
@@ -75,6 +79,7 @@ class Deletion:
         self._recorder = recorder
         self._access = access
         self._removal = removal
+        self._objects = objects
         self._patience = Patience(clock=clock)
         self._report = report
 
@@ -82,6 +87,9 @@ class Deletion:
         """One attempt to let `share` go."""
         if not self._finalizer.is_on(view):
             return Done()
+        if (job := self._objects.begun(share)) is not None:
+            # Whatever is deleted, changed or made anew meanwhile: its rows are gone, and so may be some of its objects.
+            return self._until_objects_are_gone(view, share, job)
         try:
             instance = instance_of(share, self._caches)
         except InvalidObject as error:
@@ -95,22 +103,52 @@ class Deletion:
             if removes(share):
                 self._recorder.normal(view, "HandedOver", f"{_data(share, instance)} stay for another DittoFSShare")
             return self._let_go(view)
+        return self._on_server(view, share, instance)
+
+    def _on_server(self, view: View, share: DittoFSShare, instance: DittoFS) -> Result:
         try:
             if not is_reachable(instance):
                 return self._wait(view, share, "the server is not reachable", instance)
-            if removes(share):
-                self._remove(view, share, instance)
-            else:
+            if not removes(share):
                 self._disable(view, share, self._access.open(instance))
+            elif self._remove(view, share, instance):
+                return RequeueAfter(OBJECTS_LOOK_S)
         except (ServerError, CredentialsMissing, ApiError) as error:
             return self._wait(view, share, str(error), instance)
         return self._let_go(view)
+
+    def put_off(self, share: ObjectKey) -> None:
+        """A backup holds the share: only when that has ended the deletion begins."""
+        self._patience.begin_anew(share)
 
     def forget(self, share: ObjectKey) -> None:
         """Drop what was remembered of a share that is gone."""
         self._patience.forget(share)
 
-    def _remove(self, view: View, share: DittoFSShare, instance: DittoFS) -> None:
+    def is_removing(self, view: View) -> bool:
+        """Whether `view`, which has a deletionTimestamp, still takes what is at its path away with it."""
+        share = leaving_share(view)
+        return self._finalizer.is_on(view) and (removes(share) or self._objects.begun(share) is not None)
+
+    def _until_objects_are_gone(self, view: View, share: DittoFSShare, job: View) -> Result:
+        try:
+            progress = self._objects.progress(job)
+        except ApiError as error:
+            progress = Waiting(f"the pods of its Job can't be read: {error}")
+        match progress:
+            case Waiting(message):
+                self._report(view, share, message, share.status.stores.metadata)
+                return RequeueAfter(OBJECTS_LOOK_S)
+            case Ended(removed, left):
+                if removed:
+                    note = f'removed {removed} objects of the share "{share.path}" from the bucket'
+                    self._recorder.normal(view, "ObjectsDeleted", note)
+                if left:
+                    self._recorder.warning(view, LEFT_BEHIND, left)
+        return self._let_go(view)
+
+    def _remove(self, view: View, share: DittoFSShare, instance: DittoFS) -> bool:
+        """Remove what can be removed at once; True when a Job removes the rest."""
         session = self._access.open(instance)
 
         def remember(address: str) -> None:
@@ -120,13 +158,19 @@ class Deletion:
             case Kept(why):
                 self._disable(view, share, session)
                 self._recorder.warning(view, "FilesKept", f'the share "{share.path}" and its files are kept: {why}')
-            case Removed(address, left):
+            case Removed(address, left, objects, stores, drained):
+                if objects and (why := self._objects.begin(share, instance, objects, stores, drained=drained)):
+                    left, objects = f"{objects_of(instance, objects)}: {why}", ""
                 note = f'removed the share "{share.path}" from the server'
                 if address:
                     note += "; its files are removed when the server's pod starts the next time"
+                if objects:
+                    note += f"; {objects_of(instance, objects)} are being removed"
                 self._recorder.normal(view, "Deleted", note)
                 if left:
-                    self._recorder.warning(view, LEFT_BEHIND, f"{left} stay: remove them yourself")
+                    self._recorder.warning(view, LEFT_BEHIND, f"what stays is yours to remove: {left}")
+                return bool(objects)
+        return False
 
     def _disable(self, view: View, share: DittoFSShare, session: ServerSession) -> None:
         row = session.share(share.path)

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from informers.clock import Clock
 from informers.errors import ApiError
-from informers.errors import Conflict as ObjectConflict
-from informers.errors import NotFound as ObjectNotFound
 from informers.finalizer import Finalizer
 from informers.resource import ObjectKey, View
 from informers.result import Backoff, Done, RequeueAfter, Result, Terminal
@@ -22,6 +20,8 @@ from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition
+from reconcilers.hold import Hold, standing
+from reconcilers.jobs import Jobs
 from reconcilers.purge import PurgeLists
 from reconcilers.secret_data import SecretProblem
 from reconcilers.server.credentials import CredentialsMissing
@@ -31,20 +31,24 @@ from reconcilers.share.access import CredentialsReader, ServerAccess, is_reachab
 from reconcilers.share.caches import BY_INSTANCE_AND_PATH, ShareCaches, instance_of, path_index_value
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S, Convergence, Subject
 from reconcilers.share.declared import path_winners
-from reconcilers.share.deletion import Deletion, leaving_share, removes
+from reconcilers.share.deletion import Deletion, leaving_share
 from reconcilers.share.healing import NotLoaded
 from reconcilers.share.listings import ShareListings
+from reconcilers.share.objects import ObjectsRemoval
 from reconcilers.share.removal import Removal
 from reconcilers.share.smb_names import smb_remark
 from reconcilers.share.status import (
     Findings,
     ShareFacts,
+    held,
+    noted_status,
     out_of_sync,
     remarked,
     suspended,
     wanted_status,
     without_instance,
 )
+from reconcilers.share.unwritten import NotNoted, unwritten
 from reconcilers.status_writer import StatusWriter
 from reconcilers.unreadable import INVALID_SPEC, Unreadable
 
@@ -53,9 +57,6 @@ LOADING_LOOK_S = 1.0
 
 #: How soon at the earliest to try a server again that was not there for one share, and so for none of its shares.
 AWAY_LOOK_S = 1.0
-
-#: How soon to try again to write a status that others wrote in between of.
-STALE_S = 1.0
 
 
 class ShareReconciler:
@@ -72,7 +73,10 @@ class ShareReconciler:
         clock: Clock,
         poll_interval_s: float,
         deep_poll_interval_s: float = DEEP_POLL_INTERVAL_S,
+        jobs: Jobs,
+        image: str = "",
     ) -> None:
+        """`image` is the operator's own; empty: it can't make Jobs."""
         self._caches = caches
         self._status = StatusWriter(client=client, resource=DITTOFS_SHARE, conditions=frozenset(ShareCondition))
         self._recorder = recorder
@@ -105,6 +109,7 @@ class ShareReconciler:
             recorder=recorder,
             access=self._access,
             removal=Removal(lists=lists),
+            objects=ObjectsRemoval(jobs=jobs, image=image, caches=caches, objects=client, clock=clock),
             clock=clock,
             report=self._report_deleting,
         )
@@ -124,11 +129,27 @@ class ShareReconciler:
             if not view["metadata"].get("deletionTimestamp"):
                 return self._unreadable.tell(view, error)
             share = leaving_share(known)
+        hold = self._hold(share)
+        if hold is not None:
+            # What its server listed before says nothing of what the backup leaves.
+            self._convergence.distrust(share)
+            if share.deleting:
+                self._deletion.put_off(key)
+            left_s = max(hold.left_s(self._clock.now()), AWAY_LOOK_S)
+            return self._report(Subject(view, share), held(share, hold), RequeueAfter(left_s))
         if not share.deleting:
             return self._reconcile(Subject(view, share))
         result = self._deletion.step(view, share)
         self._convergence.distrust(share)  # after: it may have disabled the share
         return result
+
+    def _hold(self, share: DittoFSShare) -> Hold | None:
+        """The hold of a backup on `share`, whose instance is there to stay."""
+        instance = self._caches.instances.get(_instance_key(share))
+        if instance is None or instance["metadata"].get("deletionTimestamp"):
+            return None
+        hold = standing(instance, self._caches.backups, now=self._clock.now()).hold
+        return hold if hold is not None and hold.covers(share.metadata.name) else None
 
     def _reconcile(self, subject: Subject) -> Result:
         share = subject.share
@@ -163,9 +184,17 @@ class ShareReconciler:
 
     def _synchronize(self, subject: Subject, instance: DittoFS) -> Result:
         known, retry_after_s = ShareFacts.of_status(subject.share), 0.0
+
+        def note(facts: ShareFacts) -> None:
+            nonlocal known
+            self._note(subject, facts)
+            known = facts
+
         try:
             session = self._access.open(instance)
-            findings = self._convergence.step(subject, instance, session)
+            findings = self._convergence.step(subject, instance, session, note)
+        except NotNoted as failure:
+            return unwritten(failure.error)
         except CredentialsMissing as error:
             findings = out_of_sync(subject.share, known, reason="CredentialsMissing", message=str(error), certain=False)
         except (SecretProblem, ApiError) as error:
@@ -204,12 +233,9 @@ class ShareReconciler:
     def _predecessor(self, subject: Subject) -> str:
         """The DittoFSShare of this path that is about to go for good; empty when there is none."""
         value = path_index_value(_instance_key(subject.share), subject.share.path)
-        leaving = (
-            other
-            for other in self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
-            if other["metadata"].get("deletionTimestamp") and self._finalizer.is_on(other)
-        )
-        return next((str(other["metadata"]["name"]) for other in leaving if removes(leaving_share(other))), "")
+        of_path = self._caches.shares.by_index(BY_INSTANCE_AND_PATH, value)
+        leaving = (other for other in of_path if other["metadata"].get("deletionTimestamp"))
+        return next((str(other["metadata"]["name"]) for other in leaving if self._deletion.is_removing(other)), "")
 
     def _winner(self, subject: Subject) -> str:
         winners = path_winners([*self._of_path(subject, subject.share.path), subject.view])
@@ -240,13 +266,17 @@ class ShareReconciler:
             findings = replace(findings, facts=replace(findings.facts, metadata_store=metadata_store))
         self._report(Subject(view, share), findings, Done())
 
+    def _note(self, subject: Subject, facts: ShareFacts) -> None:
+        try:
+            self._status.write(subject.view, noted_status(self._status.last(subject.view), facts))
+        except ApiError as error:
+            raise NotNoted(error) from error
+
     def _report(self, subject: Subject, findings: Findings, result: Result) -> Result:
         try:
             self._status.write(subject.view, wanted_status(subject.share, findings, now=self._clock.now()))
-        except ObjectNotFound:
-            return Done()
-        except ObjectConflict:
-            return RequeueAfter(STALE_S)
+        except ApiError as error:
+            return unwritten(error)
         return result
 
 

@@ -36,6 +36,12 @@ class Removed:
     address: str
     #: What of it nobody removes, for a person; empty: nothing.
     left: str = ""
+    #: Where it was, if it has objects in a bucket, which are to be removed by somebody else.
+    objects: str = ""
+    #: The remote stores that the server has left.
+    stores: tuple[Store, ...] = ()
+    #: The server said that it has ended all uploads. Otherwise they go on for a while.
+    drained: bool = False
 
 
 #: Writes down at which address a share is, before its row goes: nothing else says so then.
@@ -61,7 +67,7 @@ class Removal:
         if row is None:
             if share.status.adopted or not known:
                 return Removed("")
-            return self._remove_rest(share, instance, session, known)
+            return self._remove_rest(share, instance, session, known, drained=False)
         found = self._address(share, instance, session, row)
         if isinstance(found, Kept):
             return found
@@ -70,7 +76,8 @@ class Removal:
         if found != known:
             remember(found)
         self._remove_row(share, session, row)
-        return self._remove_rest(share, instance, session, found)
+        # The first request is answered after the last upload, a repeated one at once: the share is not loaded then.
+        return self._remove_rest(share, instance, session, found, drained=row.loaded)
 
     def _address(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, row: Share) -> str | Kept:
         """Where the share is, if all of its stores are as this operator makes them."""
@@ -101,7 +108,9 @@ class Removal:
         # With it the server removes its snapshots and its snapshot policy.
         session.delete_share(share.path)
 
-    def _remove_rest(self, share: DittoFSShare, instance: DittoFS, session: ServerSession, address: str) -> Removed:
+    def _remove_rest(
+        self, share: DittoFSShare, instance: DittoFS, session: ServerSession, address: str, *, drained: bool
+    ) -> Removed:
         for quota in session.share_quotas(share.path):
             # The server leaves them, and a later share of the path would have them (decisions C19).
             session.delete_share_quota(share.path, scope=quota.scope, identity=quota.identity)
@@ -110,12 +119,22 @@ class Removal:
             session.delete_metadata_store(names.metadata_store(address))
         except Conflict:
             return Removed("", f"{' '.join(files(instance, address))}: another share uses the metadata store")
-        left = ""
+        left, objects = "", ""
+        stores: tuple[Store, ...] = ()
         if instance.spec.payload.s3 is not None:
-            session.delete_remote_store(names.remote_store(address))
-            left = f"the objects below {location(instance)}{names.store_key(address)}/"
+            try:
+                session.delete_remote_store(names.remote_store(address))
+            except Conflict:
+                left = f"{objects_of(instance, address)}: another share uses the remote store"
+            else:
+                objects, stores = address, session.remote_stores()
         listed = self._lists.add(instance, address)
-        return Removed(address if listed else "", left)
+        return Removed(address if listed else "", left, objects, stores, drained)
+
+
+def objects_of(instance: DittoFS, address: str) -> str:
+    """The objects of the share at `address` in the bucket of `instance`, for a person."""
+    return f"the objects below {location(instance)}{names.store_key(address)}/"
 
 
 def _also_uses(other: Share, row: Share) -> bool:

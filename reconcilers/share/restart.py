@@ -36,7 +36,8 @@ WAITING_NFS_OPTIONS: Mapping[str, str] = {name: f"nfs.{NFS_FIELDS[name]}" for na
 class InForce:
     """What the server that was started at `started_at` (its own time) runs with, by field; defaults are left out.
 
-    Not `known`: the share was changed since by nobody knows whom, so these are only the values of its row.
+    Not `known`: the share was changed since by nobody knows whom, or during that start, so these are only the values
+    of its row.
     """
 
     started_at: str
@@ -80,23 +81,29 @@ def in_force(
     row: Share,
     row_found: Mapping[str, str],
     nfs_found: Mapping[str, str],
+    in_sync: bool,
 ) -> InForce:
     """What is in force of a share that the server had already.
 
-    `row` and the values are those that were found, before this pass changed anything.
+    `row` and the values are those that were found, before this pass changed anything; `in_sync`: so the pass before
+    left the share, and nothing kept it from looking since.
     """
-    if memory is not None:
-        if memory.started_at == started_at:
-            return memory
-        # A row that was changed after the start says less of it than what was left there before.
-        kept = {field: value for field, value in memory.values.items() if field in WAITING_ROW_OPTIONS.values()}
-        of_row = kept if _after(row.updated_at, started_at) else row_found
-        return InForce(started_at, {**of_row, **nfs_found})
-    untouched = row.updated_at == row.created_at or _before(row.updated_at, started_at)
-    if _after(row.created_at, started_at):
+    if memory is not None and memory.started_at == started_at:
+        return memory
+    untouched = row.updated_at == row.created_at
+    if _after(row.created_at, started_at) and (untouched or memory is None):
         # Made in this run of the server, which makes all shares with its NFS options by default.
         return InForce(started_at, row_found, known=untouched)
-    return InForce(started_at, {**row_found, **nfs_found}, known=untouched and not nfs_found)
+    found = {**row_found, **nfs_found}
+    if memory is None:
+        known = (untouched or _before(row.updated_at, started_at)) and not nfs_found
+    elif _after(row.updated_at, started_at):
+        # By others, since a note goes before our own changes: the start took up what is there still, or who knows.
+        kept = {field: value for field, value in memory.values.items() if field in WAITING_ROW_OPTIONS.values()}
+        known = memory.known and in_sync and kept == row_found
+    else:
+        known = True
+    return InForce(started_at, found, known=known)
 
 
 def pending(in_force: InForce, wanted: Mapping[str, str], *, ignored: Container[str] = ()) -> tuple[str, ...]:
@@ -114,8 +121,8 @@ def restart_required(in_force: InForce, fields: tuple[str, ...], *, instance: st
     kind, advice = ShareCondition.RESTART_REQUIRED, f'delete the pod "{instance}-0" when a pause suits'
     if not in_force.known:
         message = (
-            "the share was changed after the server's start, before this object knew it: nobody can tell whether all "
-            f"its values are in force. They are after the server's next start: {advice}"
+            "the share was changed since the server's start, by others or while it started: nobody can tell whether "
+            f"all its values are in force. They are after the server's next start: {advice}"
         )
         return unknown(kind, "NotKnown", message)
     if fields:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from reconcilers.api.common import Condition as ToldCondition
 from reconcilers.api.common import ConditionStatus
 from reconcilers.api.share import DittoFSShare, ShareCondition, SharePhase
 from reconcilers.conditions import Condition, all_of, false, to_status, true, unknown
+from reconcilers.hold import HELD, Hold
 from reconcilers.server.rows import HEALTHY, Share
 from reconcilers.share.restart import InForce
 
@@ -161,6 +163,18 @@ def suspended(share: DittoFSShare, *, message: str) -> Findings:
     )
 
 
+def held(share: DittoFSShare, hold: Hold) -> Findings:
+    """A backup works on the share, or on the server below it: nobody else does."""
+    instance_ready = _as_told(share, ShareCondition.INSTANCE_READY)
+    return Findings(
+        phase=SharePhase.DELETING if share.deleting else SharePhase.MAINTENANCE,
+        instance_ready=instance_ready or unknown(ShareCondition.INSTANCE_READY, HELD, hold.words()),
+        synced=unknown(ShareCondition.SYNCED, HELD, hold.words()),
+        facts=ShareFacts.of_status(share),
+        obstacle=false(ShareCondition.READY, HELD, hold.words()),
+    )
+
+
 def _snapshots(share: DittoFSShare, findings: Findings) -> Condition:
     policy, kind = share.spec.snapshot_policy, ShareCondition.SNAPSHOT_POLICY_READY
     if policy is None:
@@ -196,12 +210,18 @@ def snapshot_trouble(share: DittoFSShare, *, in_memory: bool, last_failure: str 
 
 def settled(share: DittoFSShare) -> bool:
     """Whether the last pass left the server in sync with this very specification."""
-    synced = next((c for c in share.status.conditions if c.type == ShareCondition.SYNCED), None)
-    return (
-        synced is not None
-        and synced.status is ConditionStatus.TRUE
-        and synced.observed_generation == share.metadata.generation
-    )
+    synced = _synced(share)
+    return synced is not None and synced.observed_generation == share.metadata.generation
+
+
+def told_in_sync(share: DittoFSShare) -> bool:
+    """Whether the last pass left the server in sync with the specification of its time."""
+    return _synced(share) is not None
+
+
+def noted_status(last: Mapping[str, Any], facts: ShareFacts) -> dict[str, Any]:
+    """The status `last` with `facts` in it: in the middle of a pass, which has found nothing to tell yet."""
+    return {**last, **_told(facts)}
 
 
 def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> dict[str, Any]:
@@ -213,18 +233,12 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
     restart = findings.restart or _as_told(share, ShareCondition.RESTART_REQUIRED)
     if restart is None:
         restart = unknown(ShareCondition.RESTART_REQUIRED, findings.synced.reason, findings.synced.message)
-    facts = findings.facts
     return {
         "observedGeneration": share.metadata.generation,
         "ready": ready.holds,
         "phase": findings.phase.value,
-        "shareID": facts.share_id,
-        "adopted": facts.adopted,
-        "stores": facts.stores(),
         "path": share.path,
-        "mount": facts.mount,
-        **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
-        **({} if facts.in_force is None else {"inForce": facts.in_force.document()}),
+        **_told(findings.facts),
         "conditions": to_status(
             (ready, findings.instance_ready, findings.synced, _snapshots(share, findings), restart),
             previous=[condition.model_dump(mode="json", by_alias=True) for condition in share.status.conditions],
@@ -232,6 +246,23 @@ def wanted_status(share: DittoFSShare, findings: Findings, *, now: datetime) -> 
             now=now,
         ),
     }
+
+
+def _told(facts: ShareFacts) -> dict[str, Any]:
+    return {
+        "shareID": facts.share_id,
+        "adopted": facts.adopted,
+        "stores": facts.stores(),
+        "mount": facts.mount,
+        **({} if facts.used_bytes is None else {"usedBytes": facts.used_bytes}),
+        **({} if facts.in_force is None else {"inForce": facts.in_force.document()}),
+    }
+
+
+def _synced(share: DittoFSShare) -> ToldCondition | None:
+    """The condition Synced, if it was told to be True."""
+    told = next((c for c in share.status.conditions if c.type == ShareCondition.SYNCED), None)
+    return told if told is not None and told.status is ConditionStatus.TRUE else None
 
 
 def _as_told(share: DittoFSShare, kind: ShareCondition) -> Condition | None:

@@ -1,4 +1,4 @@
-"""Archives in the bucket of a real S3 server: nothing half looks whole, and what a service refuses is told in words.
+"""Archives and objects in the bucket of a real S3 server: nothing half looks whole, and what it refuses is told.
 
 Needs versitygw (`make s3`). Skipped without it, unless REQUIRE_REAL=1 turns that into a failure.
 """
@@ -6,18 +6,23 @@ Needs versitygw (`make s3`). Skipped without it, unless REQUIRE_REAL=1 turns tha
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import obstore
 import pytest
 
 from dittofs_operator.archive.bucket import BucketPlace, BucketTarget
 from dittofs_operator.archive.create import create
 from dittofs_operator.archive.errors import ArchiveError, Reason
 from dittofs_operator.archive.names import MANIFEST
+from dittofs_operator.archive.objects import remove_objects
 from dittofs_operator.archive.reader import ArchiveReader
 from dittofs_operator.archive.verify import verify
+from informers.clock import SystemClock
 from reconcilers.remote_store import S3Keys
 from tests.support.archived import ID, Server, archive, order, server_with_files
 from tests.support.authority import Authority
@@ -110,6 +115,77 @@ def test_damage_in_the_bucket_is_found(place: BucketPlace, s3: S3Server, server:
         with pytest.raises(ArchiveError) as found:
             verify(ArchiveReader(target(place), archive=ID), None)
         assert found.value.reason is Reason.ARCHIVE_DAMAGED
+
+
+def test_the_objects_of_one_share_are_removed_and_no_others(place: BucketPlace, s3: S3Server) -> None:
+    below = s3.folder / "buckets" / BUCKET / place.prefix
+    of_share = replace(place, prefix=f"{place.prefix}a%2Fb~2/")
+    others = {"a%2Fb/blocks/1", "a%2Fb~2x/blocks/1", "a%2Fb~2/notes", "a%2Fb~2/blocks.txt", "blocks/1"}
+    # More than a request can name.
+    for name in (*others, "a%2Fb~2/cas/aa/bb/1", *(f"a%2Fb~2/blocks/{number}" for number in range(1100))):
+        (below / name).parent.mkdir(parents=True, exist_ok=True)
+        (below / name).write_bytes(b"x")
+
+    removed = remove_objects(of_share, until=SystemClock().now() + timedelta(minutes=5), clock=SystemClock())
+
+    assert (removed.objects, removed.kept) == (1101, 2)
+    assert s3.objects(BUCKET, place.prefix) == {f"{place.prefix}{name}" for name in others}
+    with pytest.raises(ArchiveError, match="the time was over before all was gone"):
+        remove_objects(of_share, until=SystemClock().now(), clock=SystemClock())
+    with pytest.raises(ArchiveError, match="make the bucket"):
+        remove_objects(replace(of_share, bucket="nowhere"), until=SystemClock().now(), clock=SystemClock())
+
+
+def test_what_comes_while_objects_are_removed_goes_too_unless_it_comes_again_and_again(
+    place: BucketPlace, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload that was under way when the server let the share go."""
+    of_share = replace(place, prefix=f"{place.prefix}export/")
+    folder = s3.folder / "buckets" / BUCKET / of_share.prefix / "blocks"
+    folder.mkdir(parents=True)
+    (folder / "0").write_bytes(b"x")
+    delete, late = obstore.delete, ["1"]
+
+    def deleting(store: obstore.store.S3Store, paths: Sequence[str]) -> None:
+        delete(store, paths)
+        for name in late[:1]:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / late.pop(0)).write_bytes(name.encode())
+
+    monkeypatch.setattr(obstore, "delete", deleting)
+    until = SystemClock().now() + timedelta(minutes=5)
+
+    assert remove_objects(of_share, until=until, clock=SystemClock()).objects == 2
+    assert s3.objects(BUCKET, of_share.prefix) == set()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "0").write_bytes(b"x")
+    late.extend("123456789")
+    with pytest.raises(ArchiveError, match="there again after they were removed"):
+        remove_objects(of_share, until=until, clock=SystemClock())
+
+
+def test_where_uploads_may_still_end_it_looks_again_when_they_have(place: BucketPlace, s3: S3Server) -> None:
+    of_share = replace(place, prefix=f"{place.prefix}export/")
+    late = s3.folder / "buckets" / BUCKET / of_share.prefix / "blocks" / "late"
+
+    class Later(SystemClock):
+        """Time passes by waiting alone, and meanwhile the upload ends."""
+
+        time = datetime(2030, 1, 2, tzinfo=UTC)
+
+        def now(self) -> datetime:
+            return self.time
+
+        def wait(self, condition: threading.Condition, timeout_s: float | None) -> None:
+            late.parent.mkdir(parents=True)
+            late.write_bytes(b"x")
+            self.time += timedelta(seconds=timeout_s or 0)
+
+    clock = Later()
+    later, until = clock.time + timedelta(seconds=90), clock.time + timedelta(minutes=5)
+
+    assert remove_objects(of_share, until=until, clock=clock, last_look_from=later).objects == 1
+    assert s3.objects(BUCKET, of_share.prefix) == set()
 
 
 def begin(there: BucketTarget) -> None:

@@ -192,6 +192,25 @@ _SNAPSHOTS = f"{SHARES}/e/snapshots"
 #: Not a call: wait until no snapshot of this list is in the making.
 SETTLE = "SETTLE"
 
+_RESTORE = f"{SHARES}/a%2Fb/snapshots/{{snapshot}}/restore"
+#: Restores of the share a/b from its last snapshot.
+RESTORES: tuple[tuple[str, str, Any], ...] = (
+    ("POST", _RESTORE, {"allow_non_durable": True}),
+    ("POST", f"{SHARES}/a%2Fb/disable", None),
+    ("POST", _RESTORE, {}),
+    ("POST", f"{SHARES}/a%2Fb/snapshots/none/restore", {"allow_non_durable": True}),
+    ("POST", f"{SHARES}/none/snapshots/{{snapshot}}/restore", {"allow_non_durable": True}),
+    ("POST", _RESTORE, {"allow_non_durable": True}),
+    ("GET", f"{SHARES}/a%2Fb", None),
+    ("GET", f"{SHARES}/a%2Fb/snapshots", None),
+    ("POST", _RESTORE, {"allow_non_durable": True}),
+    ("GET", f"{SHARES}/a%2Fb/snapshots", None),
+    ("POST", f"{SHARES}/a%2Fb/enable", None),
+    ("GET", "/api/v1/clients", None),
+    ("GET", "/api/v1/clients?share=/e", None),
+    ("DELETE", "/api/v1/clients/none", None),
+)
+
 #: Snapshots of the share e; `{snapshot}` is the one that was begun last.
 SNAPSHOTS: tuple[tuple[str, str, Any], ...] = (
     ("GET", _SNAPSHOTS, None),
@@ -223,6 +242,7 @@ SNAPSHOTS: tuple[tuple[str, str, Any], ...] = (
     ("POST", f"{SHARES}/a%2Fb/snapshots", {"name": "y"}),
     (SETTLE, f"{SHARES}/a%2Fb/snapshots", None),
     ("GET", f"{SHARES}/a%2Fb/snapshots/{{snapshot}}", None),
+    *RESTORES,
 )
 
 _POLICY = f"{SHARES}/e/snapshot-policy"
@@ -482,7 +502,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
 _VARYING = frozenset(
     {"id", "created_at", "updated_at", "checked_at", "timestamp", "started_at", "uptime", "uptime_sec", "last_login"}
     | {"access_token", "refresh_token", "expires_at", "metadata_store_id", "local_block_store_id"}
-    | {"snapshot_id", "dump_bytes"}
+    | {"snapshot_id", "safety_snapshot_id", "dump_bytes"}
 )
 
 _CAUSE = re.compile(r"(Failed to create metadata store: ).*", re.DOTALL)

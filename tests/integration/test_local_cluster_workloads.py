@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hack.localcluster.resources import CONTROLLER_REVISION, JOB, NAMESPACE
+from hack.localcluster.resources import CONTROLLER_REVISION, NAMESPACE
 from informers.client import Client
 from informers.resource import Manifest, ObjectKey
-from reconcilers.api.resources import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET
+from reconcilers.api.resources import CONFIG_MAP, JOB, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET
 from tests.support.eventually import eventually
 from tests.support.objects import PASSWORD, Objects
 from tests.support.place import Place

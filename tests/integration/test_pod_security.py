@@ -1,4 +1,4 @@
-"""A namespace that enforces restricted Pod Security takes the pod of every variant of an instance."""
+"""A namespace that enforces restricted Pod Security takes the pod of every variant of an instance, and of Jobs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ pytestmark = [
     pytest.mark.places("controlplane", "existing", reason="the local API server has no Pod Security admission"),
 ]
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "dittofs"
+GOLDEN = Path(__file__).parents[1] / "golden"
 #: What would have to exist, and the standard says nothing of.
 OF_THE_CLUSTER = frozenset({"priorityClassName", "runtimeClassName"})
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 def recorded_pods() -> dict[str, Manifest]:
-    """By the golden file, the template of its StatefulSet's pod."""
+    """By the golden file, the template of the pod of its StatefulSet or Job."""
     found = {}
-    for path in sorted(GOLDEN.iterdir()):
+    for path in (*sorted((GOLDEN / "dittofs").iterdir()), *sorted((GOLDEN / "jobs").iterdir())):
         for manifest in yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader):
-            if manifest["kind"] == "StatefulSet":
-                found[path.stem] = manifest["spec"]["template"]
+            if manifest["kind"] in ("StatefulSet", "Job"):
+                found[f"{manifest['kind']} {path.stem}"] = manifest["spec"]["template"]
     return found
 
 
@@ -75,11 +75,11 @@ def restricted(cluster: Place, client: Client) -> Iterator[Restricted]:
 def test_the_pod_of_every_variant_is_admitted_where_restricted_is_enforced(restricted: Restricted, case: str) -> None:
     made = restricted.make(PODS[case])
 
-    assert made["spec"]["containers"][0]["name"] == "dittofs"
+    assert made["spec"]["containers"][0]["name"] == PODS[case]["spec"]["containers"][0]["name"]
 
 
 def test_a_pod_that_mounts_the_node_is_refused_there(restricted: Restricted) -> None:
-    template = PODS["default"]
+    template = PODS["StatefulSet default"]
     spec = {**template["spec"], "volumes": [*template["spec"]["volumes"], {"name": "node", "hostPath": {"path": "/"}}]}
 
     with pytest.raises(Forbidden, match="violates PodSecurity"):

@@ -85,7 +85,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(cluster: LocalCluster, s3: S3Server, authority: Authority, log: Path) -> Iterator[World]:
     """The namespace default with a share in the bucket, looked after by an operator of its own."""
     client = Client(configuration.load(str(cluster.kubeconfig)).configuration, user_agent=USER)
-    with closing(client), operator_process(cluster.kubeconfig, log, lease_namespace="default"):
+    flags = ("--image=dittofs-operator:of-this-source",)
+    with closing(client), operator_process(cluster.kubeconfig, log, lease_namespace="default", flags=flags):
         made = World(client, "default")
         made.secret("s3-keys", access_key_id=s3.keys[0], secret_access_key=s3.keys[1])
         made.secret("s3-ca", **{"ca.crt": authority.text})
@@ -147,7 +148,7 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
 
     world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"}, deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "sized", "Ready")
-    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "InSync")
+    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "FieldsWithoutEffect")
     assert limit() == 64 << 20
 
     world.patch(DITTOFS_SHARE, "sized", spec={"cache": {"localSize": "128Mi"}, "retention": {"policy": "lru"}})
@@ -177,6 +178,31 @@ def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world
     assert f"s3://{BUCKET}/default/demo/" in status["artifacts"][0]["location"]
     world.delete(DITTOFS_BACKUP, "kept")
     world.until_gone(DITTOFS_BACKUP, "kept")
+    assert world.server().snapshots("/export") == []
+
+
+def test_an_archive_in_the_bucket_pins_what_it_refers_to_and_goes_with_its_pins(
+    world: World, s3: S3Server, export: Mount
+) -> None:
+    content = CONTENT.replace("bucket", "archive")
+    export.write("archived", content)
+    references = {"credentialsSecretRef": {"name": "s3-keys"}, "caSecretRef": {"name": "s3-ca"}}
+    place = {"bucket": BUCKET, "prefix": "archives", "endpoint": f"https://{HOST}", **references}
+
+    world.backup("moved", method="Archive", target={"s3": place})
+    world.until_phase(DITTOFS_BACKUP, "moved", "Completed")
+
+    status = world.status(DITTOFS_BACKUP, "moved")
+    assert status["covered"] == {"controlPlane": "Included", "metadata": "Included", "payload": "Bucket"}
+    assert [(one["path"], one["durable"]) for one in status["artifacts"]] == [("/export", True)]
+    assert f"archives/{status['archiveID']}/manifest.json" in s3.objects(BUCKET, "archives/")
+    until_served(world)
+    assert export.read("archived") == content
+    assert [row["id"] for row in world.server().snapshots("/export")] == [status["artifacts"][0]["snapshotID"]]
+
+    world.delete(DITTOFS_BACKUP, "moved")
+    world.until_gone(DITTOFS_BACKUP, "moved")
+    assert s3.objects(BUCKET, "archives/") == set()
     assert world.server().snapshots("/export") == []
 
 
@@ -237,24 +263,36 @@ def seed(world: World) -> None:
     server.call("POST", f"{path}/{snapshot}/restore", {})
 
 
-def test_a_share_deleted_for_good_leaves_its_objects_and_says_where_they_are(
-    world: World, s3: S3Server, tmp_path: Path
+def test_a_share_deleted_for_good_takes_its_objects_along_and_none_that_another_share_needs(
+    world: World, s3: S3Server, export: Mount, tmp_path: Path
 ) -> None:
+    """The same content in both: the server keeps it once for each share, never for both."""
+    # Other content than any test before: the server keeps what is the same in a share once only.
+    below, content, before = "default/demo/fleeting/", "in two shares\n" * 4096, len(objects(s3))
     world.share("fleeting", defaultPermission="read-write", deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "fleeting", "Ready")
-    mount(world, "fleeting", tmp_path).write("first", CONTENT.swapcase())
-    world.server().call("POST", "/system/drain-uploads")
-    below = "default/demo/fleeting/"
+    for share in (export, mount(world, "fleeting", tmp_path)):
+        share.write("same", content)
+    until_uploaded(world, s3, more_than=before)
     eventually(lambda: s3.objects(BUCKET, below), UPLOAD_S, what="objects in the bucket")
+    kept = objects(s3)
 
     world.delete(DITTOFS_SHARE, "fleeting")
     world.until_gone(DITTOFS_SHARE, "fleeting")
 
-    world.until_event("fleeting", "Warning", "DataLeftBehind")
-    assert s3.objects(BUCKET, below)
+    world.until_event("fleeting", "Normal", "ObjectsDeleted")
+    assert s3.objects(BUCKET, below) == set()
     rows = {store["name"] for store in world.server().call("GET", "/store/block/remote")}
     assert rows == {"op-export"}
     eventually(lambda: "/data/cache/shares/fleeting /data/metadata/fleeting" in _listed(world), PATIENCE_S)
+
+    old = pod_uid(world)
+    world.delete(POD, "demo-0")
+    until_replaced(world, old)
+    # Without it all would be read from the cache.
+    assert world.server().call("POST", "/shares/export/blockstore/evict", {})["bytes_freed"] > 0
+    assert export.read("same") == content
+    assert s3.objects(BUCKET) == objects(s3) == kept
 
 
 def _listed(world: World) -> str:

@@ -140,6 +140,43 @@ def _until_served(world: World) -> None:
     world.until_phase(DITTOFS_SHARE, "export", "Ready")
 
 
+def test_a_restore_gives_back_every_byte_that_the_backup_kept(world: World, scratch: Path) -> None:
+    mounted = mount(world, "export", scratch)
+    kept = {"large": Random(7).randbytes(1 << 20).hex(), "ünïcode": "ÄÖÜ", "removed": "x" * 5000}
+    for name, content in kept.items():
+        mounted.write(name, content)
+    with mounted.opened("in-place") as in_place:
+        assert in_place("kept") == "ok"
+        listed = mounted.list()
+        world.backup("kept", shares=["export"])
+        world.until_phase(DITTOFS_BACKUP, "kept", "Completed")
+        assert in_place("over") == "ok"
+        mounted.remove("removed")
+        mounted.remove("large")
+        mounted.write("large", kept["large"][::-1])
+        mounted.write("later", "x")
+
+        source = {"backupRef": {"name": "kept"}}
+        world.backup("hasty", operation="Restore", restore=source)
+        world.until_told(DITTOFS_BACKUP, "hasty", "Failed", "True", "NotDurable")
+        assert mounted.read("in-place") == "over"
+        world.backup("back", operation="Restore", restore={**source, "acceptNonDurable": True})
+        world.until_phase(DITTOFS_BACKUP, "back", "Completed")
+
+        assert mounted.list() == listed
+        assert {name: mounted.read(name) for name in kept} == kept
+        assert mounted.read("in-place") == "kept"
+        assert in_place("done") == "ok", "who had the file open goes on"
+    row = world.server().share("/export")
+    assert (row["enabled"], row["read_only"]) == (True, False)
+    (safety,) = world.status(DITTOFS_BACKUP, "back")["safetySnapshots"]
+    (own,) = world.status(DITTOFS_BACKUP, "kept")["artifacts"]
+    assert {row["id"] for row in world.server().snapshots("/export")} == {safety["snapshotID"], own["snapshotID"]}
+    world.until_phase(DITTOFS_SHARE, "export", "Ready")
+    for reason in ("RestoreStarted", "ShareRestored", "RestoreCompleted"):
+        world.until_event("back", "Normal", reason)
+
+
 def test_clients_feel_a_share_that_becomes_read_only(world: World, scratch: Path) -> None:
     world.share("turning", defaultPermission="read-write")
     world.until_phase(DITTOFS_SHARE, "turning", "Ready")

@@ -448,6 +448,26 @@ BACKUP: Spec = {"instanceRef": {"name": "demo"}}
 SCHEDULES = ("", "0 3 * * *", "*/5 0-6,12 1,15 JAN-mar ?", "0  3  *  *  *", "@hourly", "@yearly", "@midnight")
 SCHEDULE_FORM = "must be five cron fields such as '0 3 * * *', or @hourly, @daily, @weekly, @monthly, @yearly"
 
+TARGET: Spec = {"pvc": {"size": "10Gi"}}
+ARCHIVE: Spec = {"method": "Archive", "target": TARGET}
+BUCKET: Spec = {"bucket": "archives", "credentialsSecretRef": {"name": "keys"}}
+
+
+def to_target(**target: Any) -> Spec:
+    return {"method": "Archive", "target": target}
+
+
+ONE_TARGET = "exactly one of target.pvc and target.s3 must be set"
+ONE_CLAIM = "exactly one of pvc.claimName and pvc.size must be set"
+TARGET_FIXED = "target is fixed; create another DittoFSBackup"
+METHOD_FIXED = "method and target are fixed; create another DittoFSBackup"
+
+RESTORE: Spec = {"operation": "Restore", "restore": {"backupRef": {"name": "kept"}}}
+ARCHIVED: Spec = {"id": "kept-1", "pvc": {"claimName": "archives"}}
+FROM_ARCHIVE: Spec = {"operation": "Restore", "restore": {"archive": ARCHIVED}}
+ONE_SOURCE = "exactly one of restore.backupRef and restore.archive must be set"
+RESTORE_GIVEN = "restore says what is restored: set it with operation Restore, and with no other"
+
 #: What is added to `BACKUP`.
 GOOD_BACKUPS: tuple[Spec, ...] = (
     {"shares": ["a", "b.c"]},
@@ -460,13 +480,55 @@ GOOD_BACKUPS: tuple[Spec, ...] = (
         "retention": {"keepLast": 1, "maxAge": "720h"},
     },
     {"schedule": "@daily", "retention": {"maxAge": ""}},
+    RESTORE,
+    RESTORE | {"shares": ["a"], "restore": {"backupRef": {"name": "kept"}, "acceptNonDurable": True}},
+    ARCHIVE,
+    ARCHIVE | {"shares": [], "schedule": "@weekly", "compression": "none", "encryption": {}},
+    ARCHIVE | {"encryption": {"keySecretRef": {"name": "key"}}, "job": {"activeDeadline": "30m"}},
+    ARCHIVE | {"job": {"resources": {"limits": {"memory": "1Gi"}}, "tolerations": [{"operator": "Exists"}]}},
+    FROM_ARCHIVE,
+    FROM_ARCHIVE | {"encryption": {"keySecretRef": {"name": "key"}}, "job": {"activeDeadline": "1h"}},
+    {"operation": "Restore", "restore": {"archive": {"id": "a", "s3": BUCKET}, "createShares": False}},
+    to_target(pvc={"claimName": "archives"}),
+    to_target(pvc={"size": "1Gi", "storageClassName": "slow"}),
+    to_target(s3=BUCKET),
+    to_target(s3=BUCKET | {"endpoint": "https://s3.example.com", "prefix": "a/b/", "caSecretRef": {"name": "ca"}}),
 )
 
 BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
     ({"instanceRef": {}}, "spec.instanceRef.name: Required value"),
     ({"instanceRef": {"name": "Demo"}}, "spec.instanceRef.name: Invalid value"),
-    ({"operation": "Restore"}, "spec.operation: Unsupported value"),
-    ({"method": "Archive"}, "spec.method: Unsupported value"),
+    ({"operation": "Undo"}, "spec.operation: Unsupported value"),
+    ({"operation": "Restore"}, RESTORE_GIVEN),
+    ({"restore": RESTORE["restore"]}, RESTORE_GIVEN),
+    ({"operation": "Restore", "restore": {}}, ONE_SOURCE),
+    (RESTORE | {"restore": {"backupRef": {"name": "kept"}, "archive": ARCHIVED}}, ONE_SOURCE),
+    (FROM_ARCHIVE | {"shares": ["a"]}, "an archive is restored as a whole; leave shares empty"),
+    (FROM_ARCHIVE | {"restore": {"archive": {"id": "kept-1"}}}, "exactly one of archive.pvc and archive.s3"),
+    (FROM_ARCHIVE | {"restore": {"archive": ARCHIVED | {"id": "../a"}}}, "spec.restore.archive.id: Invalid value"),
+    (FROM_ARCHIVE | {"restore": {"archive": {"id": "a", "pvc": {}}}}, "claimName: Required value"),
+    (FROM_ARCHIVE | {"target": TARGET}, "target must be set exactly when method is Archive"),
+    (RESTORE | {"encryption": {"keySecretRef": {"name": "key"}}}, "encryption is of archives"),
+    (
+        {"operation": "Restore", "restore": {"backupRef": {"name": "Kept"}}},
+        "spec.restore.backupRef.name: Invalid value",
+    ),
+    (RESTORE | {"schedule": "@daily"}, "a restore happens once: remove schedule"),
+    (RESTORE | ARCHIVE, "method and target are of backups; restore says what is restored"),
+    ({"method": "Archive"}, "target must be set exactly when method is Archive"),
+    ({"target": TARGET}, "target must be set exactly when method is Archive"),
+    (ARCHIVE | {"shares": ["a"]}, "an archive is of the whole instance; leave shares empty"),
+    ({"encryption": {"keySecretRef": {"name": "key"}}}, "encryption is of archives"),
+    (to_target(), ONE_TARGET),
+    (to_target(pvc={"size": "1Gi"}, s3=BUCKET), ONE_TARGET),
+    (to_target(pvc={}), ONE_CLAIM),
+    (to_target(pvc={"claimName": "a", "size": "1Gi"}), ONE_CLAIM),
+    (to_target(pvc={"claimName": "a", "storageClassName": "b"}), "pvc.storageClassName goes with pvc.size"),
+    (to_target(pvc={"size": "10"}), SIZE),
+    (to_target(s3={"bucket": "archives"}), "spec.target.s3.credentialsSecretRef: Required value"),
+    (to_target(s3=BUCKET | {"endpoint": "s3.example.com"}), "spec.target.s3.endpoint: Invalid value"),
+    (ARCHIVE | {"compression": "gzip"}, "spec.compression: Unsupported value"),
+    (ARCHIVE | {"job": {"activeDeadline": "1d"}}, DURATION),
     ({"deletionPolicy": "Orphan"}, "spec.deletionPolicy: Unsupported value"),
     ({"shares": ["a", "a"]}, 'spec.shares[1]: Duplicate value: "a"'),
     ({"shares": ["/a"]}, "spec.shares[0]: Invalid value"),
@@ -486,6 +548,12 @@ MOVED_BACKUPS: tuple[tuple[Spec, Spec, str], ...] = (
     ({}, {"instanceRef": {"name": "other"}}, "instanceRef is fixed; create another DittoFSBackup"),
     ({}, {"schedule": "@daily"}, "a one-shot backup cannot become a schedule"),
     ({"schedule": "@daily"}, {}, "nor a schedule a one-shot backup"),
+    (RESTORE, {}, "operation is fixed; create another DittoFSBackup"),
+    (RESTORE, RESTORE | {"restore": {"backupRef": {"name": "other"}}}, "restore is fixed"),
+    (ARCHIVE, {}, METHOD_FIXED),
+    ({}, ARCHIVE, METHOD_FIXED),
+    (ARCHIVE, to_target(pvc={"size": "20Gi"}), TARGET_FIXED),
+    (ARCHIVE, to_target(s3=BUCKET), TARGET_FIXED),
 )
 
 SCHEDULE_NAME = "metadata.name of a scheduled backup must be at most 36 characters"

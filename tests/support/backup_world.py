@@ -13,6 +13,7 @@ from informers.view import thaw
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.reconciler import BackupReconciler
+from reconcilers.backup.restore.errands import Errands
 from reconcilers.server.http import Transport
 from reconcilers.server.tls import Tls
 from tests.support.dittofs_server import LiveServer, double_dittofs_server
@@ -39,9 +40,10 @@ class Interruptible:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         def send() -> object:
-            answer = self._transport.call(method, path, body, token=token, within_s=within_s)
+            answer = self._transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
             return self._world.altered(method, path, answer)
 
         return self._world.operation(f"{method} {path}", send)
@@ -72,16 +74,21 @@ class BackupWorld(ShareWorld):
         #: What the server's answer to a request is made to be.
         self.altered: Callable[[str, str, Any], Any] = as_it_is
         super().__init__(server)
+        #: The operator's own, as it was told.
+        self.image = "example.com/dittofs-operator:v1"
         self.backup_caches = BackupCaches(
-            instances=self.objects.instances, shares=self.objects.shares, backups=self.objects.backups
+            instances=self.objects.instances,
+            shares=self.objects.shares,
+            backups=self.objects.backups,
+            jobs=self.objects.jobs,
         )
         for name in ("apply", "json_patch", "create", "delete"):
             setattr(self.objects, name, self._watched(name, getattr(self.objects, name)))
         self.objects.created_at = lambda: self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         self.backups = self.restarted_operator()
 
-    def restarted_operator(self) -> BackupReconciler:
-        """A backup reconciler without memory."""
+    def restarted_operator(self, *, errands: Errands | None = None) -> BackupReconciler:
+        """A backup reconciler without memory, whose long calls are over at once unless `errands` has them wait."""
         self.backups = BackupReconciler(
             caches=self.backup_caches,
             client=self.objects,
@@ -89,7 +96,9 @@ class BackupWorld(ShareWorld):
             sessions=self.sessions,
             credentials=self.credentials,
             clock=self.clock,
+            image=self.image,
             failed=lambda view: self.failed.append(view["metadata"]["name"]),
+            errands=errands or Errands(lambda work: work()),
         )
         return self.backups
 
@@ -191,10 +200,11 @@ class BackupWorld(ShareWorld):
     def operation(self, what: str, act: Callable[[], Any]) -> Any:
         index = len(self.operations)
         self.operations.append(what)
-        answer = act()
-        if self.dies_after == index:
-            raise Killed
-        return answer
+        try:
+            return act()
+        finally:
+            if self.dies_after == index:
+                raise Killed
 
     def _watched(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **keywords: self.operation(name, lambda: method(*args, **keywords))

@@ -35,6 +35,7 @@ from reconcilers.api import resources
 from reconcilers.api.resources import (
     CONFIG_MAP,
     DITTOFS,
+    DITTOFS_BACKUP,
     DITTOFS_SHARE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME_CLAIM,
@@ -155,6 +156,7 @@ class World:
             caches=DittoFSCaches(
                 dittofs=self.stores[DITTOFS],
                 shares=self.stores[DITTOFS_SHARE],
+                backups=self.stores[DITTOFS_BACKUP],
                 config_maps=self.stores[CONFIG_MAP],
                 secrets=self.stores[SECRET],
                 service_accounts=self.stores[SERVICE_ACCOUNT],
@@ -409,6 +411,7 @@ class _Network:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         self._world.calls.append(f"{method} {path}")
         # Nobody listens on port 1 when no server runs.
@@ -416,7 +419,7 @@ class _Network:
         url = f"http{'s' if self._tls else ''}://127.0.0.1:{port}"
         transport = HttpTransport(url, host=self._host, clock=self._world.clock, tls=self._tls)
         try:
-            return transport.call(method, path, body, token=token, within_s=within_s)
+            return transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
         finally:
             transport.close()
 
@@ -446,6 +449,7 @@ def dittofs_world(directory: Path) -> Iterator[World]:
 _WATCHED = (
     DITTOFS,
     DITTOFS_SHARE,
+    DITTOFS_BACKUP,
     *resources.CHILDREN,
     POD,
     POSTGRES_CLUSTER,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from reconcilers.api.resources import DITTOFS_SHARE, SERVICE
 from tests.support.acceptance import World
@@ -42,6 +45,28 @@ class Mount:
     def remove(self, name: str, *, user: str = ROOT) -> None:
         program = Path(__file__).with_name("nfs_remove.py")
         self._run(sys.executable, str(program), self._url(name, 3, user))
+
+    @contextmanager
+    def opened(self, name: str, *, user: str = ROOT) -> Iterator[Callable[[str], str]]:
+        """A file that stays open: a function that writes over its start, and gives `ok` or what the server said."""
+        program = Path(__file__).with_name("nfs_overwrite.py")
+        command = [sys.executable, str(program), self._url(name, 3, user)]
+        with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            into, out = process.stdin, process.stdout
+            if out.readline() != "open\n":
+                raise NfsFailed(process.stderr.read())
+
+            def write(content: str) -> str:
+                print(content, file=into, flush=True)
+                return out.readline().strip()
+
+            try:
+                yield write
+            finally:
+                process.kill()
 
     def _url(self, name: str, version: int, user: str) -> str:
         ports = f"nfsport={self.port}" + (f"&mountport={self.port}" if version == 3 else "")

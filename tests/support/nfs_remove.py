@@ -7,7 +7,9 @@ import ctypes.util
 import sys
 
 
-class _Url(ctypes.Structure):
+class Url(ctypes.Structure):
+    """What libnfs makes of a URL."""
+
     _fields_ = (("server", ctypes.c_char_p), ("path", ctypes.c_char_p), ("file", ctypes.c_char_p))
 
 
@@ -15,7 +17,7 @@ def remove(url: str) -> None:
     """Remove the file; OSError when the server says no, or when there is no libnfs."""
     libnfs = ctypes.CDLL(ctypes.util.find_library("nfs") or "libnfs.so.13")
     libnfs.nfs_init_context.restype = ctypes.c_void_p
-    libnfs.nfs_parse_url_full.restype = ctypes.POINTER(_Url)
+    libnfs.nfs_parse_url_full.restype = ctypes.POINTER(Url)
     libnfs.nfs_get_error.restype = ctypes.c_char_p
     context = ctypes.c_void_p(libnfs.nfs_init_context())
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import jsonpatch
 import structlog
 
+from informers.client import ObjectList
 from informers.clock import Clock, SystemClock
 from informers.errors import AlreadyExists, Conflict, Invalid, NotFound
 from informers.resource import Manifest, ObjectKey, Resource, View
@@ -20,8 +22,20 @@ from informers.result import Backoff
 from informers.store import Store
 from informers.view import freeze, thaw
 from reconcilers.api.dittofs import DittoFS
-from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE, PERSISTENT_VOLUME_CLAIM, SECRET
+from reconcilers.api.resources import (
+    CONFIG_MAP,
+    DITTOFS,
+    DITTOFS_BACKUP,
+    DITTOFS_SHARE,
+    JOB,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
 from reconcilers.backup.caches import BACKUP_INDEXERS
+from reconcilers.dittofs.caches import DITTOFS_INDEXERS
+from reconcilers.jobs import Jobs
 from reconcilers.purge import Purge
 from reconcilers.server.http import HttpTransport, Transport
 from reconcilers.server.session import Credentials, ServerSession, Sessions
@@ -69,9 +83,11 @@ class Objects:
     def __init__(self) -> None:
         logger = structlog.get_logger()
         self.shares = Store(indexers=SHARE_INDEXERS, logger=logger)
-        self.instances = Store(logger=logger)
+        self.instances = Store(indexers=DITTOFS_INDEXERS, logger=logger)
         self.claims = Store(logger=logger)
         self.backups = Store(indexers=BACKUP_INDEXERS, logger=logger)
+        self.jobs = Store(logger=logger)
+        self._others = {kind.kind: Store(logger=logger) for kind in (CONFIG_MAP, SERVICE_ACCOUNT, POD)}
         self.writes: list[str] = []
         #: By name, the values of Secrets.
         self.secrets: dict[str, dict[str, str]] = {}
@@ -96,6 +112,9 @@ class Objects:
             raise NotFound(404, "NotFound", f"{key} not found")
         manifest: Manifest = thaw(view)
         return manifest
+
+    def list(self, resource: Resource, *, namespace: str = "", label_selector: str = "") -> ObjectList:
+        return ObjectList([thaw(view) for view in self._cache(resource.kind).list(namespace)], "1", "")
 
     def apply(
         self, resource: Resource, manifest: Manifest, *, field_manager: str, force: bool, subresource: str = ""
@@ -170,6 +189,8 @@ class Objects:
             DITTOFS_SHARE.kind: self.shares,
             DITTOFS_BACKUP.kind: self.backups,
             PERSISTENT_VOLUME_CLAIM.kind: self.claims,
+            JOB.kind: self.jobs,
+            **self._others,
         }
         return stores[kind]
 
@@ -196,9 +217,10 @@ class RecordingTransport:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         self._calls.append(Call(method, path, body))
-        return self._transport.call(method, path, body, token=token, within_s=within_s)
+        return self._transport.call(method, path, body, token=token, within_s=within_s, patience_s=patience_s)
 
     def close(self) -> None:
         self._transport.close()
@@ -221,10 +243,14 @@ class ShareWorld:
         self.objects = Objects()
         self.recorder = Recorder()
         self.credentials = FixedCredentials()
-        self.caches = ShareCaches(instances=self.objects.instances, shares=self.objects.shares)
+        self.caches = ShareCaches(
+            instances=self.objects.instances, shares=self.objects.shares, backups=self.objects.backups
+        )
         #: What the reconciler asked the server, in order.
         self.calls: list[Call] = []
         self.sessions = Sessions(clock=self.clock, transport_factory=self._transport)
+        #: The operator's own, for its Jobs; empty: it was not told.
+        self.image = ""
         self.announcer = SharesAnnouncer(caches=self.caches, client=self.objects, clock=self.clock)
         self.reconciler = self.restarted()
         #: Somebody else's session with the server, for looking and for meddling.
@@ -246,6 +272,11 @@ class ShareWorld:
         self.hand = self._session()
         self.put_instance()
 
+    def seem_started_again(self, *, later_s: float) -> None:
+        """Let the server tell another time of start, as after a start at which nobody had to connect anew."""
+        assert self.server.double is not None
+        self.server.double._started_at = time.time() + later_s
+
     def _transport(self, base_url: str, *, host: str, clock: Clock, tls: Tls | None) -> Transport:
         return RecordingTransport(HttpTransport(base_url, host=host, clock=clock, tls=tls), self.calls)
 
@@ -259,6 +290,8 @@ class ShareWorld:
             credentials=self.credentials,
             clock=self.clock,
             poll_interval_s=POLL_S,
+            jobs=Jobs(jobs=self.objects.jobs, client=self.objects),
+            image=self.image,
         )
         return self.reconciler
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +16,11 @@ from hack.localcluster.controllers.surroundings import (
     is_controlled_by,
 )
 from hack.localcluster.kubelet.kubelet import NODE_NAME
-from hack.localcluster.resources import JOB
 from informers.errors import AlreadyExists
 from informers.resource import Manifest, ObjectKey, View
-from informers.result import Done, Result
+from informers.result import Done, RequeueAfter, Result
 from informers.view import thaw
-from reconcilers.api.resources import POD
+from reconcilers.api.resources import JOB, POD
 
 _BACKOFF_LIMIT = 6
 
@@ -46,14 +46,12 @@ class JobReconciler:
         active = [pod for pod in pods if pod not in succeeded and pod not in failed]
         spec = job["spec"]
         completions = 1 if spec.get("completions") is None else int(spec["completions"])
-        limit = _BACKOFF_LIMIT if spec.get("backoffLimit") is None else int(spec["backoffLimit"])
+        left_s = self._left_s(job)
         status: dict[str, Any] = {"succeeded": len(succeeded), "failed": len(failed)}
         if len(succeeded) >= completions:
             status |= {"conditions": _over("Complete", "CompletionsReached", ""), "completionTime": _now()}
-        elif len(failed) > limit:
-            status["conditions"] = _over(
-                "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
-            )
+        elif failure := _failure(spec, failed=len(failed), left_s=left_s):
+            status["conditions"] = _over("Failed", *failure)
         elif not spec.get("suspend"):
             if not (job.get("status") or {}).get("startTime"):
                 status["startTime"] = _now()
@@ -67,7 +65,22 @@ class JobReconciler:
         else:
             status["active"] = len(active)
         self._around.write_status(JOB, job, status)
-        return Done()
+        return Done() if "conditions" in status or left_s == math.inf else RequeueAfter(left_s)
+
+    def _left_s(self, job: View) -> float:
+        """For how long it may still be active."""
+        start, deadline = (job.get("status") or {}).get("startTime"), job["spec"].get("activeDeadlineSeconds")
+        if not start or deadline is None:
+            return math.inf if deadline is None else float(deadline)
+        return float(deadline) - (self._around.clock.now() - datetime.fromisoformat(start)).total_seconds()
+
+
+def _failure(spec: View, *, failed: int, left_s: float) -> tuple[str, str] | None:
+    """Reason and message of a job that is not to be tried any more."""
+    limit = _BACKOFF_LIMIT if spec.get("backoffLimit") is None else int(spec["backoffLimit"])
+    if failed > limit:
+        return "BackoffLimitExceeded", "Job has reached the specified backoff limit"
+    return None if left_s > 0 else ("DeadlineExceeded", "Job was active longer than specified deadline")
 
 
 def _is_over(job: View) -> bool:

@@ -14,7 +14,7 @@ from hack.localcluster.controllers.load_balancers import LoadBalancerReconciler
 from hack.localcluster.controllers.stateful_sets import StatefulSetReconciler
 from hack.localcluster.controllers.surroundings import Surroundings
 from hack.localcluster.pod_network import AddressPool
-from hack.localcluster.resources import CONTROLLER_REVISION, JOB
+from hack.localcluster.resources import CONTROLLER_REVISION
 from informers.client import Client
 from informers.clock import Clock
 from informers.controller import Controller
@@ -24,7 +24,7 @@ from informers.mapper import Mapper, own_key, owner_key
 from informers.metrics import Metrics
 from informers.passes import Reconciler
 from informers.resource import Resource
-from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET
+from reconcilers.api.resources import JOB, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET
 
 _STOP_TIMEOUT_S = 5.0
 _WORKERS = 2

@@ -17,6 +17,7 @@ from hack.localcluster.double import routes, tls, tokens
 from hack.localcluster.double.answers import Answer, Problem, bad_request, text_answer
 from hack.localcluster.double.configuration import MIN_SECRET_CHARACTERS, StartFailed, load
 from hack.localcluster.double.request import Request
+from hack.localcluster.double.restores import undo_halves
 from hack.localcluster.double.state import Row, State
 
 _ANY_HOST = frozenset({"0.0.0.0", "::", ""})
@@ -39,6 +40,7 @@ class Double:
         self._started_at = now()
         try:
             self._state.boot(self._configuration)
+            undo_halves(self._state)
             # Only now, as on the server: the administrator of a first start exists already.
             _check_secret(self._configuration.secret)
         except StartFailed:

@@ -63,6 +63,7 @@ class State:
             "netgroups": {},
             "quotas": {},
             "snapshots": {},
+            "markers": {},
             "policies": {},
         }
         self.opened: dict[str, IO[bytes] | None] = {}

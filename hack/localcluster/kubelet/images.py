@@ -34,6 +34,11 @@ def is_dittofs(image: str) -> bool:
     return repository(image).endswith("dittofs")
 
 
+def is_operator(image: str) -> bool:
+    """Whether `image` holds this operator."""
+    return repository(image).rpartition("/")[2] == "dittofs-operator"
+
+
 def image_id(image: str) -> str:
     """A stable identity in the form that container runtimes report."""
     return f"{repository(image)}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What runs a container: the real server in a sandbox, the double of it, or nothing that only says it runs."""
+"""What runs a container: the real program in a sandbox, a double of the server, or nothing that only says it runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Protocol
 from hack.localcluster.double import DoubleServer, StartFailed
 from hack.localcluster.double.purge import purge
 from hack.localcluster.kubelet.environment import expand
-from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, DITTOFS_BINARY, is_dittofs
+from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, is_dittofs, is_operator
 from hack.localcluster.kubelet.outside import OutsideServer
+from hack.localcluster.kubelet.programs import Program, operator, server
 from hack.localcluster.kubelet.sandbox import Mount, Sandbox, SandboxPlan, support
 from hack.localcluster.pod_network import LocalRoute, Route, SandboxRoute
 from informers.resource import View
@@ -79,7 +80,7 @@ class ServerKind:
 class Launcher:
     """Starts containers with what this machine has. Raises FileNotFoundError for a `dfs_binary` that isn't there.
 
-    `outside`: what the real server reaches beyond its pod.
+    `outside`: what the real server and the operator's Jobs reach beyond their pods.
     """
 
     def __init__(self, dfs_binary: Path | None, *, outside: Sequence[OutsideServer] = ()) -> None:
@@ -97,15 +98,19 @@ class Launcher:
 
     def start(self, launch: Launch) -> Process:
         """Run the container; what fails at the start is a process that has ended already."""
+        if is_operator(launch.container["image"]):
+            # Never a stand: a Job that only says that it worked would have its data thought removed, or archived.
+            reason = "" if support().possible else f"this machine can't make namespaces: {support().reason}"
+            return _Refused(reason) if reason else _Real(launch, operator(), self._outside)
         if not is_dittofs(launch.container["image"]):
             return _Stand(ends=launch.pod["spec"].get("restartPolicy", "Always") != "Always")
         if self._binary is None:
             return _PurgeDouble(launch) if launch.container["name"] == names.PURGE_CONTAINER else _Double(launch)
-        return _Real(launch, self._binary, self._outside)
+        return _Real(launch, server(self._binary), self._outside)
 
 
 class _Real:
-    def __init__(self, launch: Launch, binary: Path, outside: Sequence[OutsideServer]) -> None:
+    def __init__(self, launch: Launch, program: Program, outside: Sequence[OutsideServer]) -> None:
         security = {
             **(launch.pod["spec"].get("securityContext") or {}),
             **(launch.container.get("securityContext") or {}),
@@ -115,9 +120,15 @@ class _Real:
         self._words.write_bytes(b"")
         words = Mount(self._words, launch.container.get("terminationMessagePath") or _TERMINATION_LOG)
         plan = SandboxPlan(
-            arguments=[*_command(launch), *_arguments(launch)],
-            environment={"PATH": "/usr/bin:/bin", "HOME": "/app", "HOSTNAME": _hostname(launch), **launch.environment},
-            mounts=[Mount(binary, DITTOFS_BINARY, read_only=True), words, *_programs(launch), *launch.mounts],
+            arguments=[*_command(launch, program.entrypoint), *_arguments(launch, program.arguments)],
+            environment={
+                "PATH": "/usr/bin:/bin",
+                "HOME": "/app",
+                "HOSTNAME": _hostname(launch),
+                **program.environment,
+                **launch.environment,
+            },
+            mounts=[*program.mounts, words, *_programs(launch), *launch.mounts],
             address=launch.address,
             hostname=_hostname(launch),
             user=security.get("runAsUser") or _DEFAULT_USER,
@@ -149,6 +160,25 @@ class _Real:
 
     def kill(self) -> None:
         self._sandbox.kill()
+
+
+class _Refused:
+    """What can't be run here: it has failed."""
+
+    route: Route | None = None
+
+    def __init__(self, reason: str) -> None:
+        self.message = reason
+        self.exit_code: int | None = 1
+
+    def connect(self, port: int, timeout_s: float) -> socket.socket:  # noqa: ARG002 - the protocol's signature
+        raise ConnectionRefusedError(self.message)
+
+    def terminate(self) -> None:
+        """It has ended."""
+
+    def kill(self) -> None:
+        """It has ended."""
 
 
 class _Double:
@@ -248,15 +278,15 @@ def _programs(launch: Launch) -> list[Mount]:
     return [Mount(folder, str(folder), read_only=True) for folder in folders]
 
 
-def _command(launch: Launch) -> list[str]:
-    command = launch.container.get("command") or (DITTOFS_BINARY,)
+def _command(launch: Launch, entrypoint: Sequence[str]) -> list[str]:
+    command = launch.container.get("command") or entrypoint
     return [expand(part, launch.environment) for part in command]
 
 
-def _arguments(launch: Launch) -> list[str]:
+def _arguments(launch: Launch, default: Sequence[str] = DITTOFS_ARGUMENTS) -> list[str]:
     given = launch.container.get("args")
     if given is None:
-        given = () if launch.container.get("command") else DITTOFS_ARGUMENTS
+        given = () if launch.container.get("command") else default
     return [expand(part, launch.environment) for part in given]
 
 

@@ -196,6 +196,8 @@ def test_the_bare_backup_is_completed_by_the_contracts_defaults() -> None:
         "suspend": False,
         "retention": {"keepLast": 7, "maxAge": ""},
         "method": "Snapshot",
+        "compression": "zstd",
+        "job": {"activeDeadline": "2h"},
         "deletionPolicy": "Delete",
     }
 

@@ -89,13 +89,15 @@ def test_an_instance_wakes_its_unfinished_backups_when_it_can_or_can_t_be_asked_
 
     assert set(mapper(Added(instance()))) == WAITING
     assert set(mapper(Updated(instance(), instance(apiReachable=True)))) == WAITING
+    assert set(mapper(Updated(instance(replicas=1), instance(replicas=0)))) == WAITING
     assert set(mapper(Updated(instance(shares=1), instance(shares=2)))) == set()
 
 
-def test_a_share_that_comes_or_goes_wakes_the_unfinished_backups_of_its_instance() -> None:
+def test_a_share_that_comes_goes_or_is_in_another_phase_wakes_the_unfinished_backups_of_its_instance() -> None:
     mapper = backups_of_share(STORE)
     share = backup("a share")
 
     assert set(mapper(Added(share))) == WAITING
     assert set(mapper(Deleted(share))) == WAITING
-    assert set(mapper(Updated(share, backup("a share", phase="Ready")))) == set()
+    assert set(mapper(Updated(share, backup("a share", phase="Maintenance")))) == WAITING
+    assert set(mapper(Updated(share, backup("a share", generation=2)))) == set()

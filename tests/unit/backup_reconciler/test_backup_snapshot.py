@@ -245,15 +245,15 @@ def test_a_snapshot_that_ended_with_the_server_s_process_is_made_once_more_under
     world.serve("a")
     monkeypatch.setattr(snapshots, "MAKING_S", 1e9)
     world.until(key, "Running")
-    seen = snapshots._of_share
+    seen = snapshots.of_share
 
     def restarted(request: Any) -> Any:
-        monkeypatch.setattr(snapshots, "_of_share", seen)
+        monkeypatch.setattr(snapshots, "of_share", seen)
         rows = seen(request)
         rows[0].update(state="failed", error=error)
         return rows
 
-    monkeypatch.setattr(snapshots, "_of_share", restarted)
+    monkeypatch.setattr(snapshots, "of_share", restarted)
     world.pass_over(key)
     assert world.phase(key) == "Running"
     monkeypatch.setattr(snapshots, "MAKING_S", 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
@@ -12,6 +13,7 @@ from reconcilers.dittofs.defects import MAX_BADGER_SHARES
 from reconcilers.dittofs.facts import DatabaseFacts, PodFacts, Problem, ServerFacts, ServerState, StatefulSetFacts
 from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.status import api_reachable, assess
+from reconcilers.hold import Hold, HoldMode
 
 STATEFUL_SET = StatefulSetFacts(
     generation=1, observed_generation=1, wanted=1, existing=1, ready=1, update_revision="demo-1"
@@ -47,6 +49,14 @@ SECRET_VANISHED = replace(RUNNING, config_problem=BAD_SECRET)
 SECRET_NEVER_GOOD = replace(NEW, config_problem=BAD_SECRET)
 STOPPING = replace(RUNNING, replicas=0, server=NOT_ASKED)
 STOPPED = Observed(replicas=0, stateful_set=replace(STATEFUL_SET, wanted=0, existing=0, ready=0))
+
+STOP = Hold("nightly", "u", HoldMode.STOP, datetime(2030, 1, 2, tzinfo=UTC))
+HELD_STOPPING = replace(STOPPING, hold=STOP)
+HELD_STOPPED = replace(STOPPED, hold=STOP)
+HELD_WHILE_A_POD_COMES = replace(HELD_STOPPED, stateful_set=replace(STATEFUL_SET, wanted=0, existing=0, generation=2))
+HELD_WITHOUT_CLIENTS = replace(
+    RUNNING, hold=replace(STOP, mode=HoldMode.ADAPTERS_OFF), server=replace(SERVER, adapters=MappingProxyType({}))
+)
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
@@ -330,6 +340,56 @@ TABLE = {
         (FALSE, "Stopped"),
         (FALSE, "Stopping"),
         (TRUE, "Stopping"),
+        (FALSE, "AsDeclared"),
+    ),
+    "held, stopping": (
+        HELD_STOPPING,
+        DittoFSPhase.MAINTENANCE,
+        (TRUE, "Rendered"),
+        (FALSE, "Stopping"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "Stopping"),
+        (TRUE, "HeldByBackup"),
+        (FALSE, "AsDeclared"),
+    ),
+    "held, stopped": (
+        HELD_STOPPED,
+        DittoFSPhase.MAINTENANCE,
+        (TRUE, "Rendered"),
+        (TRUE, "Stopped"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "HeldByBackup"),
+        (TRUE, "HeldByBackup"),
+        (FALSE, "AsDeclared"),
+    ),
+    "held, a pod may come yet": (
+        HELD_WHILE_A_POD_COMES,
+        DittoFSPhase.MAINTENANCE,
+        (TRUE, "Rendered"),
+        (FALSE, "Stopping"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "Stopping"),
+        (TRUE, "HeldByBackup"),
+        (FALSE, "AsDeclared"),
+    ),
+    "held without clients": (
+        HELD_WITHOUT_CLIENTS,
+        DittoFSPhase.MAINTENANCE,
+        (TRUE, "Rendered"),
+        (TRUE, "Ready"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "HeldByBackup"),
+        (TRUE, "HeldByBackup"),
+        (FALSE, "AsDeclared"),
+    ),
+    "held and suspended": (
+        replace(HELD_STOPPED, suspended=True),
+        DittoFSPhase.SUSPENDED,
+        (TRUE, "Rendered"),
+        (TRUE, "Stopped"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "HeldByBackup"),
+        (FALSE, "Suspended"),
         (FALSE, "AsDeclared"),
     ),
     "stopped": (

@@ -1,4 +1,4 @@
-"""The simulated network leaves nothing open, in whatever moment it ends."""
+"""The simulated network carries what it should, and leaves nothing open, in whatever moment it ends."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Scene:
         self.port = 20_000 + Random().randrange(10_000)
         address = pods.join()
         pods.publish(address, route)
+        self.silence = lambda: pods.silence(address)
+        self.publish = lambda: pods.publish(address, route)
         self.network = ServiceNetwork(
             services=Informer([self._service(number) for number in range(SERVICES)]),  # type: ignore[arg-type]
             pods=Informer([_pod(address)]),  # type: ignore[arg-type]
@@ -153,4 +155,29 @@ def test_connections_accepted_at_the_very_end_are_closed_with_the_network() -> N
         scene.network.stop()
         ended.set()
         caller.join()
+        del scene
+
+
+@pytest.mark.usefixtures("nothing_stays_open")
+def test_a_pod_that_hangs_keeps_its_connections_and_says_nothing_until_it_is_started_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as pod:
+        scene = Scene(LocalRoute({TARGET: pod.getsockname()[1]}))
+        scene.network.start()
+        with scene.dial() as client:
+            inner, _ = pod.accept()
+            with inner:
+                inner.sendall(b"before")
+                assert client.recv(6) == b"before"
+                scene.silence()
+                inner.sendall(b"hung")
+                client.settimeout(0.05)
+                with pytest.raises(TimeoutError):
+                    client.recv(1)
+        scene.publish()
+        with scene.dial() as client:
+            inner, _ = pod.accept()
+            with inner:
+                inner.sendall(b"after")
+                assert client.recv(5) == b"after"
+        scene.network.stop()
         del scene

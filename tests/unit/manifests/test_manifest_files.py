@@ -161,7 +161,7 @@ def test_the_arguments_and_variables_of_the_deployment_are_the_programs(monkeypa
     (container,) = _one("Deployment")["spec"]["template"]["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], "dittofs-system")
+        monkeypatch.setenv(variable["name"], variable.get("value", "dittofs-system"))
 
     given = vars(cli._parser().parse_args(container["args"]))
     assert given.pop("command") == "run"
@@ -169,6 +169,7 @@ def test_the_arguments_and_variables_of_the_deployment_are_the_programs(monkeypa
 
     assert loaded.leader_elect
     assert loaded.namespace == "dittofs-system"
+    assert loaded.image == container["image"]
     assert loaded.metrics_address == f":{ports['metrics']}"
     assert loaded.health_address == f":{ports['health']}"
     assert loaded.graceful_timeout < _one("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]

@@ -56,6 +56,7 @@ def test_the_operator_cannot_raise_its_own_rights() -> None:
         (resources.PERSISTENT_VOLUME_CLAIM, "", OWN),
         (resources.STATEFUL_SET, "", OWN),
         (resources.SERVICE, "", OWN),
+        (resources.JOB, "", OWN - {"patch"}),
         (resources.POD, "", {"get", "list", "watch"}),
         (resources.EVENT, "", {"create", "patch"}),
         (resources.LEASE, "", set()),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from informers.clock import SystemClock
+from reconcilers.server.connection_calls import Connection
 from reconcilers.server.errors import NotFound, ServerUnreachable
 from reconcilers.server.http import HttpTransport
 from reconcilers.server.rows import Adapter, Health, HealthReport, Share, Store
@@ -47,6 +48,29 @@ def answering(scripted: ScriptedServer, **answers: Answer) -> None:
         return ok(LOGIN) if request.path == "/api/v1/auth/login" else answers[request.method]
 
     scripted.answer = answer
+
+
+def test_a_restore_says_whether_the_volume_alone_will_do(scripted: ScriptedServer, session: ServerSession) -> None:
+    answering(scripted, POST=ok({"snapshot_id": "s", "safety_snapshot_id": "t", "share": "/a/b"}))
+
+    session.restore_snapshot("/a/b", "s", allow_non_durable=True)
+
+    request = scripted.requests[-1]
+    assert (request.path, request.body) == (
+        "/api/v1/shares/a%2Fb/snapshots/s/restore",
+        {"allow_non_durable": True},
+    )
+
+
+def test_clients_are_listed_without_their_shares_and_who_is_gone_is_disconnected(
+    scripted: ScriptedServer, session: ServerSession
+) -> None:
+    row = {"client_id": "nfs-2", "protocol": "nfs", "address": "127.0.0.1:45274", "user": "", "shares": None}
+    answering(scripted, GET=ok([row]), DELETE=problem(404, "client not found"))
+
+    assert session.connections() == (Connection("nfs-2", "nfs", ()),)
+    session.disconnect("nfs-2")
+    assert scripted.calls()[-1] == "DELETE /api/v1/clients/nfs-2"
 
 
 def test_health_needs_no_login(scripted: ScriptedServer, session: ServerSession) -> None:

@@ -43,6 +43,7 @@ class TokenServer:
         *,
         token: str = "",
         within_s: float | None = None,
+        patience_s: float | None = None,
     ) -> object:
         name = f"{method} {path}"
         with self._lock:
@@ -162,6 +163,7 @@ def test_a_401_that_a_new_login_does_not_cure_is_not_tried_for_ever(
             *,
             token: str = "",
             within_s: float | None = None,
+            patience_s: float | None = None,
         ) -> object:
             answer = super().call(method, path, body, token=token) if "/auth/" in path else None
             if answer is None:
@@ -224,6 +226,7 @@ def test_a_disabled_account_is_a_refused_login(server: TokenServer, clock: FakeC
             *,
             token: str = "",
             within_s: float | None = None,
+            patience_s: float | None = None,
         ) -> object:
             raise ServerRefused(403, "Account disabled", call=path)
 

@@ -156,6 +156,22 @@ def test_a_silent_server_is_given_up_when_the_caller_must_have_ended(scripted: S
         transport.close()
 
 
+def test_a_call_that_may_take_long_is_waited_for_beyond_all_usual_limits(scripted: ScriptedServer) -> None:
+    clock = FakeClock()
+
+    def slow(request: Any) -> Answer:
+        clock.advance(1000)
+        return ok({})
+
+    scripted.answer = slow
+    transport = HttpTransport(scripted.url, clock=clock)
+
+    assert transport.call("POST", "/x", {}, within_s=7.0, patience_s=1860.0) == {}
+    with pytest.raises(ServerUnreachable, match="took longer than 900 s"):
+        transport.call("POST", "/x", {}, patience_s=900.0)
+    transport.close()
+
+
 def test_no_json_is_unreachable_and_nothing_is_none(scripted: ScriptedServer, transport: HttpTransport) -> None:
     scripted.answer = lambda request: Answer(204) if request.path == "/empty" else plain(200, "<html>")
 

@@ -42,8 +42,16 @@ def found(
     start: str = START,
     row_found: Mapping[str, str] | None = None,
     nfs_found: Mapping[str, str] | None = None,
+    in_sync: bool = True,
 ) -> InForce:
-    return in_force(memory, started_at=start, row=row, row_found=row_found or {}, nfs_found=nfs_found or {})
+    return in_force(
+        memory,
+        started_at=start,
+        row=row,
+        row_found=row_found or {},
+        nfs_found=nfs_found or {},
+        in_sync=in_sync,
+    )
 
 
 def test_what_the_same_run_of_the_server_had_in_force_stays_so_whatever_the_rows_say() -> None:
@@ -58,10 +66,31 @@ def test_a_start_takes_up_what_the_rows_said() -> None:
     )
 
 
-def test_a_row_that_was_changed_after_the_start_says_nothing_of_it_and_what_was_left_there_does() -> None:
+@pytest.mark.parametrize(
+    ("memory", "in_sync", "known"),
+    [
+        pytest.param(InForce(START, ENCRYPTED), True, True, id="it has what was left there"),
+        pytest.param(InForce(START), True, False, id="it has something else: from before the start, or after it"),
+        pytest.param(InForce(START, ENCRYPTED), False, False, id="nobody looked whether it had that all the time"),
+        pytest.param(InForce(START, ENCRYPTED, known=False), True, False, id="what was left there was not known"),
+    ],
+)
+def test_of_a_row_that_others_changed_after_a_start_only_what_was_left_there_is_known_to_be_in_force(
+    memory: InForce, in_sync: bool, known: bool
+) -> None:
     row = replace(OLD, updated_at=AFTER_LATER)
 
-    assert found(InForce(START, ENCRYPTED), row, start=LATER, row_found={}) == InForce(LATER, ENCRYPTED)
+    now = found(memory, row, start=LATER, row_found=ENCRYPTED, nfs_found=KERBEROS, in_sync=in_sync)
+
+    assert now == InForce(LATER, {**ENCRYPTED, **KERBEROS}, known=known)
+
+
+def test_a_share_that_was_made_since_a_start_and_never_changed_has_its_row_in_force_whatever_was_noted() -> None:
+    row = replace(OLD, created_at=AFTER_LATER, updated_at=AFTER_LATER)
+
+    now = found(InForce(START), row, start=LATER, row_found=ENCRYPTED, nfs_found=KERBEROS, in_sync=False)
+
+    assert now == InForce(LATER, ENCRYPTED)
 
 
 def test_what_was_changed_in_the_second_of_a_start_was_changed_before_it() -> None:

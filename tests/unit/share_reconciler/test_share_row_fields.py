@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from informers.result import RequeueAfter
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.server.rows import Share
+from reconcilers.server.session import ServerSession
 from reconcilers.server.share_options import DEFAULTS
 from reconcilers.share.convergence import DEEP_POLL_INTERVAL_S
 from tests.support.share_world import POLL_S, ShareWorld, failed
@@ -172,6 +175,69 @@ def test_what_somebody_changed_before_a_start_and_was_set_right_after_it_waits_f
 
     assert row(world).options["encrypt_data"] is True
     assert told(world, key, "RestartRequired")[0] == "True"
+
+
+def test_what_somebody_changed_before_a_start_is_in_force_although_no_look_has_shown_it_yet(world: ShareWorld) -> None:
+    key = world.put_share()
+    world.settle(key)
+    world.hand.update_share("/export", fields={"encrypt_data": True})  # which the list of shares does not show yet
+    world.seem_started_again(later_s=5.0)
+
+    world.put_share(smb={"streamsDisabled": True})
+    world.settle(key)
+
+    assert world.status(key)["inForce"]["values"] == {"smb.encryptData": "true"}
+    assert "takes up smb.encryptData, smb.streamsDisabled only" in told(world, key, "RestartRequired")[2]
+
+
+def test_of_a_change_in_the_middle_of_which_the_server_was_started_nobody_can_tell_whether_it_is_in_force(
+    world: ShareWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.put_share()
+    world.settle(key)
+    update = ServerSession.update_share
+
+    def updated(self: ServerSession, name: str, **options: Any) -> None:
+        update(self, name, **options)
+        world.seem_started_again(later_s=30.0)
+
+    monkeypatch.setattr(ServerSession, "update_share", updated)
+    world.put_share(smb={"encryptData": True})
+    world.settle(key)
+    assert told(world, key, "RestartRequired")[:2] == ("Unknown", "NotKnown")
+
+    world.seem_started_again(later_s=60.0)
+    world.clock.advance(POLL_S)
+    world.settle(key)
+    assert told(world, key, "RestartRequired")[:2] == ("False", "InForce")
+
+
+def test_the_making_of_a_share_costs_one_look_at_it_and_at_the_start_of_its_server(world: ShareWorld) -> None:
+    key = world.put_share()
+
+    world.settle(key)
+
+    assert [call.path for call in world.calls].count("/api/v1/shares/export") == 1
+    assert [call.path for call in world.calls].count("/health") == 1
+    assert [call.path for call in world.calls].count("/api/v1/shares/export/adapters/nfs/config") == 1
+
+
+def test_what_somebody_changed_of_the_nfs_options_before_a_start_is_in_force_before_they_are_looked_at_again(
+    world: ShareWorld,
+) -> None:
+    key = world.put_share()
+    world.settle(key)
+    world.put_share(smb={"encryptData": True})
+    world.settle(key)
+    world.hand.patch_share_nfs_config("/export", {"require_kerberos": True})
+    world.start_server_again()
+
+    world.clock.advance(POLL_S)
+    world.settle(key)
+
+    status, _, message = told(world, key, "RestartRequired")
+    assert status == "True"
+    assert "takes up nfs.requireKerberos only" in message
 
 
 def test_a_change_right_after_a_start_waits_for_the_next_one(world: ShareWorld) -> None:

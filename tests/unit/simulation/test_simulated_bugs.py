@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from hack.simulation.invariants import BACKS_OFF, BOUNDED, CONVERGES, NO_WRITES, NOTHING_LOST, ONE_PASS, ONE_WRITER
+from hack.simulation.invariants import (
+    BACKS_OFF,
+    BOUNDED,
+    CONVERGES,
+    NO_UNTRUTH,
+    NO_WRITES,
+    NOTHING_LOST,
+    ONE_PASS,
+    ONE_WRITER,
+)
 from hack.simulation.operator import Parts
 from hack.simulation.run import Outcome, run, undisturbed
 from hack.simulation.script import SCRIPTS
@@ -119,7 +128,7 @@ def _skip_some(stream: Any) -> None:
 
 
 #: Seeds of one script, so that its undisturbed end is worked out once.
-SEEDS = tuple(range(7, 7 + 6 * SCRIPTS, SCRIPTS))
+SEEDS = tuple(range(15, 15 + 6 * SCRIPTS, SCRIPTS))
 
 
 #: Seeds in which a leader is paused for longer than its lease while another operator waits.
@@ -170,3 +179,8 @@ def test_a_buffer_that_is_never_drained_grows_out_of_bounds(monkeypatch: pytest.
 def test_a_queue_without_back_off_is_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("informers.controller.WorkQueue", HastyQueue)
     caught(BACKS_OFF)
+
+
+def test_a_share_that_takes_everything_for_in_force_tells_an_untruth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcilers.share.restart_watch.pending", lambda *_, **__: ())
+    caught(NO_UNTRUTH)

@@ -1,0 +1,1 @@
+"""Restores in place: shares get the content that a backup by the method Snapshot kept of them."""
