@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hack.localcluster.double import snapshots
 from informers.resource import ObjectKey
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, JOB, PERSISTENT_VOLUME_CLAIM
 from reconcilers.backup.archive.run import PREPARE_LIMIT_S
@@ -397,3 +398,27 @@ def test_what_is_archived_of_the_objects_can_be_made_anew(world: ArchiveWorld) -
     assert items[1]["spec"]["quota"] == {"size": "1Gi"}
     assert all("status" not in item and "resourceVersion" not in item["metadata"] for item in items)
     assert items[2]["metadata"]["annotations"][PURGE_ANNOTATION] == "[]"
+
+
+def test_an_operator_that_dies_at_any_step_leaves_one_snapshot_of_each_share(
+    world: ArchiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "MAKING_S", 0.0)
+    pinned(world, deletionPolicy="Retain")
+    count = len(world.operations)
+    assert count > 15
+    for index in range(count):
+        before = set(world.on_server("/a"))
+        key = world.archive(f"backup-{index}")
+        world.operations.clear()
+        world.dies_after = index
+        try:
+            world.go(key, "Completed", "Failed", passes=100)
+        except Killed:
+            world.restarted_operator()
+        world.dies_after = None
+        assert world.go(key, "Completed", "Failed", passes=100) == "Completed", (index, world.backup_status(key))
+        (kept,) = world.backup_status(key)["artifacts"]
+        assert set(world.on_server("/a")) - before == {kept["snapshotID"]}, index
+        assert world.held() is None
+    assert world.harm == []
