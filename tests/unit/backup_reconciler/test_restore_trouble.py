@@ -47,6 +47,11 @@ def without_the_share(world: RestoreWorld) -> ObjectKey:
     return world.put_restore()
 
 
+def with_a_suspended_share(world: RestoreWorld) -> ObjectKey:
+    world.put_share("a", suspend=True)
+    return world.put_restore()
+
+
 def without_the_snapshot(world: RestoreWorld) -> ObjectKey:
     (snapshot,) = world.on_server("/a")
     world.hand.delete_snapshot("/a", snapshot)
@@ -77,6 +82,7 @@ CASES: dict[str, tuple[Callable[[RestoreWorld], ObjectKey], str, str, str]] = {
     "a schedule": (of_a_schedule, "Failed", "BackupNotUsable", "schedule"),
     "a restore": (of_a_restore, "Failed", "BackupNotUsable", "is a restore itself"),
     "a share that is going": (without_the_share, "Pending", "ShareNotFound", "a (/a)"),
+    "a share that is suspended": (with_a_suspended_share, "Pending", "ShareSuspended", '"a" is true'),
     "a share of which nothing was kept": (
         lambda world: world.put_restore(shares=["c"]),
         "Failed",
