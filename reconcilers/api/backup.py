@@ -243,14 +243,6 @@ class BackupCondition(StrEnum):
     TARGET_READY = "TargetReady"
 
 
-class Coverage(StrEnum):
-    """Where a part of an archived instance is."""
-
-    INCLUDED = "Included"
-    EXTERNAL = "External"
-    BUCKET = "Bucket"
-
-
 class BackupCoverage(ApiModel):
     """What of the instance an archive holds."""
 

@@ -15,11 +15,12 @@ from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupMethod, BackupPhase, DittoFSBackup, Operation
+from reconcilers.api.backup import BackupCondition, BackupMethod, BackupPhase, DittoFSBackup, Operation
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
 from reconcilers.backup.archive.orders import archive_id as archive_of
+from reconcilers.backup.archive.orders import location
 from reconcilers.backup.archive.restore_run import ArchiveRestoreRun, is_archive_restore
 from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
@@ -27,6 +28,7 @@ from reconcilers.backup.plan import Obstacle, planned, usable
 from reconcilers.backup.restore.run import RestoreRun
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
 from reconcilers.backup.subject import Subject
+from reconcilers.conditions import true
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
@@ -129,7 +131,11 @@ class BackupRun:
             restores = backup.spec.operation is Operation.RESTORE
             what = what or archive_of(backup)
             reason, deed = ("RestoreStarted", "restores") if restores else ("BackupStarted", "backs up")
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts))
+            findings = status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts)
+            if facts.archive_id:
+                found = true(BackupCondition.TARGET_READY, "Found", f"the archive will be in {location(backup)}")
+                findings = replace(findings, target=found)
+            self._write(subject, findings)
         self._recorder.normal(subject.view, reason, f"{deed} {what}")
         subject = self._again(subject)
         if restores:

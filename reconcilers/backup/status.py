@@ -120,7 +120,7 @@ def restored(facts: BackupFacts, *, now: datetime) -> Findings:
 
 def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
     """The archive was written, and read back."""
-    message = f"the archive of {facts.archive_size} bytes is verified: {location}"
+    message = f"the archive ({facts.archive_size}) is verified: {location}"
     return Findings(BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 

@@ -282,7 +282,7 @@ _WAITING = {
 }
 _GIVING_UP = {
     RestoreDeed.GIVE_UP_LATE: ("DeadlineExceeded", "it took too long"),
-    RestoreDeed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work"),
+    RestoreDeed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work, and their events say why"),
     RestoreDeed.GIVE_UP_JOB: ("JobFailed", ""),
     RestoreDeed.GIVE_UP_UNHELD: ("HoldLost", "the hold on the instance ended before the Job did"),
 }

@@ -104,6 +104,16 @@ def test_what_a_job_says_of_its_failure_is_told_and_the_server_runs(world: Archi
     assert target == (("False", reason) if reason.startswith("Target") else target)
 
 
+def test_the_target_is_found_before_the_server_stops(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["bk"] = None
+
+    world.go(key, "Running")
+
+    assert world.told(key, "TargetReady") == ("True", "Found")
+
+
 def test_the_server_is_let_go_before_the_failure_is_told(world: ArchiveWorld) -> None:
     world.serve("a")
     key = world.archive()
@@ -146,6 +156,37 @@ def test_a_job_whose_pod_never_starts_does_not_keep_the_server_down_until_its_de
 
     assert world.told(key, "Failed") == ("True", "JobNotStarted")
     assert world.states[-1] == "serving"
+
+
+def test_a_pod_that_silently_waits_for_a_volume_or_a_secret_does_not_keep_the_server_down_either(
+    world: ArchiveWorld,
+) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["bk"] = None
+    world.go(key, "Failed", passes=6)
+    world.has_pod("weekly-bk", "Pending", status={"active": 1})
+
+    world.clock.advance(301)
+    world.step(key)
+
+    assert world.told(key, "Failed") == ("True", "JobNotStarted")
+    assert "their events say why" in world.message(key)
+    assert world.states[-1] == "serving"
+
+
+def test_a_job_that_tries_once_more_after_hours_of_work_is_not_given_up(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["vf"] = None
+    world.go(key, "Failed", passes=12)
+    assert "weekly-vf" in world.told_jobs()
+    world.clock.advance(3600)
+    world.has_pod("weekly-vf", "Failed", status={"active": 0, "failed": 1})
+
+    world.step(key)
+
+    assert world.phase(key) == "Verifying"
 
 
 def test_a_copy_beside_which_the_server_may_have_run_is_no_backup(world: ArchiveWorld) -> None:
