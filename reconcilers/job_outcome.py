@@ -35,6 +35,8 @@ class JobOutcome:
     message: str = ""
     #: What the command told; empty: nothing.
     result: Mapping[str, Any] = field(default_factory=dict)
+    #: It runs, and none of its pods has begun to work yet.
+    idle: bool = False
 
 
 def job_outcome(job: View, pods: Iterable[View]) -> JobOutcome:
@@ -50,7 +52,14 @@ def job_outcome(job: View, pods: Iterable[View]) -> JobOutcome:
         if going:
             return JobOutcome(JobState.RUNNING, "it has failed, and its pod is on its way out")
         return _failed(failed, known)
-    return JobOutcome(JobState.RUNNING, next((why for pod in going if (why := _waits(pod))), ""))
+    waits = next((why for pod in going if (why := _waits(pod))), "")
+    return JobOutcome(JobState.RUNNING, waits, idle=not _has_begun(job, known))
+
+
+def _has_begun(job: View, pods: list[View]) -> bool:
+    """Whether a pod has ever worked; one that failed and whose successor waits has."""
+    # A kubelet that waits for a Secret, a claim or a volume says so in events alone: such a pod is only Pending.
+    return bool((job.get("status") or {}).get("failed")) or any(_phase(pod) != "Pending" for pod in pods)
 
 
 def _failed(condition: View, pods: list[View]) -> JobOutcome:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dittofs_operator.archive import report
 from dittofs_operator.archive.bucket import BucketPlace, BucketTarget
+from dittofs_operator.archive.comeback import NoSuchPage, page
 from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.control_plane_edit import Edit
 from dittofs_operator.archive.create import Order, create
@@ -87,8 +88,15 @@ def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:
         wanted = Restore(flags.uid, description, _claims(flags), _edit(flags), scratch)
         reader = ArchiveReader(target, archive=flags.archive, manifest_sha256=flags.manifest_sha256 or "")
         restore(wanted, reader, key)
-    _print_objects(reader, key)
-    return report.completed(reader.manifest, reader.manifest_sha256)
+    objects = archived_objects(reader.content(reader.unlock(key)))
+    _print_objects(objects)
+    told = report.completed(reader.manifest, reader.manifest_sha256)
+    if flags.page is None:
+        return told
+    try:
+        return {**told, **page(objects, flags.page)}
+    except NoSuchPage as error:
+        raise WrongInput(f"--page={flags.page}: {error}") from None
 
 
 def _target(flags: Namespace) -> Target:
@@ -140,10 +148,9 @@ def _edit(flags: Namespace) -> Edit | None:
     return Edit(read_password(flags.admin_password), keys)
 
 
-def _print_objects(reader: ArchiveReader, key: bytes | None) -> None:
+def _print_objects(objects: bytes) -> None:
     """Print the archived Kubernetes objects, but for Secrets: this goes into the log of a pod."""
-    objects = json.loads(archived_objects(reader.content(reader.unlock(key))))
-    items = [one for one in objects["items"] if one["kind"] != "Secret"]
+    items = [one for one in json.loads(objects)["items"] if one["kind"] != "Secret"]
     sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}) + "\n")
 
 

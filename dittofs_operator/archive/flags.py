@@ -50,6 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
             _add_instance(parser)
             _add_hash(parser)
             parser.add_argument("--uid", type=_id, required=True, help="of the object that asks for it: once for each")
+            parser.add_argument("--page", type=_page, metavar="NUMBER", help="of the objects, to put into the result")
             parser.add_argument(
                 "--admin-password", type=Path, metavar="FILE", help="password that the restored server is to have"
             )
@@ -111,6 +112,12 @@ def _id(text: str) -> str:
     if not ARCHIVE_ID.fullmatch(text):
         raise argparse.ArgumentTypeError("must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
     return text
+
+
+def _page(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a number from 0")
+    return int(text)
 
 
 def _time(text: str) -> datetime:

@@ -9,10 +9,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from reconcilers.api.common import ApiModel, LocalReference, ObjectName, SecretKeyName
-from reconcilers.api.dittofs import Resources
 from reconcilers.api.object_storage import BUCKET, ENDPOINT, PREFIX, REGION, CaReference, S3Credentials
 from reconcilers.api.pod import FreeForm
-from reconcilers.api.scalars import Duration, Size
+from reconcilers.api.scalars import Duration, Quantity, Size
 from reconcilers.api.schema import Rule, atomic_list, validated
 
 
@@ -106,6 +105,35 @@ class ArchiveTarget(ApiModel):
     s3: Annotated[ArchiveBucket | None, Field(description="A bucket.")] = None
 
 
+class ExistingClaim(ApiModel):
+    """A PersistentVolumeClaim that holds archives."""
+
+    claim_name: Annotated[ObjectName, Field(description="The claim, in this namespace. It is only read.")]
+
+
+class ArchiveSource(ApiModel):
+    """An archive, and where it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validated(
+            Rule("has(self.pvc) != has(self.s3)", "exactly one of archive.pvc and archive.s3 must be set")
+        )
+    )
+
+    id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            description="What the archive is called: status.archiveID of the DittoFSBackup that made it, and the name "
+            "of its folder.",
+        ),
+    ]
+    pvc: Annotated[ExistingClaim | None, Field(description="A volume of this namespace.")] = None
+    s3: Annotated[ArchiveBucket | None, Field(description="A bucket.")] = None
+
+
 class KeyReference(LocalReference):
     """A key in a Secret."""
 
@@ -133,10 +161,29 @@ class Compression(StrEnum):
     NONE = "none"
 
 
+_ResourceList = Annotated[Mapping[str, Quantity], Field(json_schema_extra={"maxProperties": 16})]
+
+
+class JobResources(ApiModel):
+    """Compute resources of the container of a Job."""
+
+    requests: Annotated[
+        _ResourceList, Field(description="What is reserved for it, such as cpu: 500m and memory: 256Mi.")
+    ] = Field(default_factory=dict)
+    limits: Annotated[
+        _ResourceList, Field(description="What it may use at most. An archive takes up to 512Mi of memory.")
+    ] = Field(default_factory=dict)
+
+
 class BackupJob(ApiModel):
     """The Jobs that write, read and remove archives."""
 
-    resources: Annotated[Resources, Field(description="Compute resources of the Jobs' container.")] = Resources()
+    resources: Annotated[
+        JobResources,
+        Field(
+            description="Compute resources of the Jobs' container; absent: 50m of cpu, and 128Mi to 512Mi of memory."
+        ),
+    ] = JobResources()
     node_selector: Annotated[
         Mapping[str, Annotated[str, StringConstraints(max_length=63)]],
         Field(description="Labels of the nodes that may run the Jobs.", json_schema_extra={"maxProperties": 32}),

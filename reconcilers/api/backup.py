@@ -14,6 +14,7 @@ from reconcilers.api.restore import (
     RESTORE_FIXED,
     RESTORE_GIVEN,
     RESTORE_IN_PLACE,
+    RESTORE_OF_ALL,
     RESTORE_ONCE,
     RestoredShare,
     RestoreSource,
@@ -59,7 +60,8 @@ _TARGET_STAYS = Rule(
     ".method",
 )
 _ENCRYPTION_OF_ARCHIVES = Rule(
-    "self.method == 'Archive' || !has(self.encryption) || !has(self.encryption.keySecretRef)",
+    "self.method == 'Archive' || !has(self.encryption) || !has(self.encryption.keySecretRef) || "
+    "(has(self.restore) && has(self.restore.archive))",
     "encryption is of archives; remove it, or choose method Archive",
     ".encryption",
 )
@@ -120,6 +122,7 @@ class DittoFSBackupSpec(ApiModel):
             RESTORE_GIVEN,
             RESTORE_ONCE,
             RESTORE_IN_PLACE,
+            RESTORE_OF_ALL,
         )
     )
 
@@ -238,14 +241,6 @@ class BackupCondition(StrEnum):
     COMPLETED = "Completed"
     FAILED = "Failed"
     TARGET_READY = "TargetReady"
-
-
-class Coverage(StrEnum):
-    """Where a part of an archived instance is."""
-
-    INCLUDED = "Included"
-    EXTERNAL = "External"
-    BUCKET = "Bucket"
 
 
 class BackupCoverage(ApiModel):

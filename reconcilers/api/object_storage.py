@@ -127,7 +127,11 @@ class Cache(ApiModel):
 
     size: Annotated[
         Size,
-        Field(description="How much of each share is kept in the cache, for each share. A change restarts the server."),
+        Field(
+            description="How much of each share is kept in the cache, for each share: more than the files take, since "
+            "what DittoFS v0.29.0 drops from a full cache reads as zeros after its next start (the condition Degraded "
+            "warns of it with CacheTooSmall). A change restarts the server."
+        ),
     ] = "8Gi"
     storage: Annotated[
         CacheStorage,

@@ -65,9 +65,8 @@ class Retention(ApiModel):
     policy: Annotated[
         RetentionPolicy,
         Field(
-            description="What goes when the cache is full: lru: what was used longest ago; pin: nothing, and what does "
-            "not fit fails; ttl: what is older than `ttl`, which DittoFS v0.29.0 keeps and treats as lru. In force at "
-            "once."
+            description="What goes when the cache is full: lru: what was used longest ago; pin: nothing; ttl: what is "
+            "older than `ttl`. DittoFS v0.29.0 keeps the policy and treats each as lru, which a condition says."
         ),
     ] = RetentionPolicy.LRU
     ttl: Annotated[

@@ -38,14 +38,16 @@ def usable(backup: DittoFSBackup, instance: DittoFS | None) -> DittoFS | Obstacl
     if instance.spec.suspend:
         message = f'spec.suspend of DittoFS "{name}" is true'
         return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "InstanceSuspended", message)
-    if not is_reachable(instance) and not _is_copied_at_rest(backup, instance):
+    if not is_reachable(instance) and not _needs_no_server(backup, instance):
         message = f'the operator cannot log in to the server of DittoFS "{name}" yet'
         return Obstacle(BackupPhase.WAITING_FOR_INSTANCE, "ApiNotReachable", message)
     return instance
 
 
-def _is_copied_at_rest(backup: DittoFSBackup, instance: DittoFS) -> bool:
-    """Whether `backup` has nothing to ask the server for, which is not to run anyway."""
+def _needs_no_server(backup: DittoFSBackup, instance: DittoFS) -> bool:
+    """Whether `backup` has nothing to ask the server for, running or not."""
+    if backup.spec.restore is not None:
+        return backup.spec.restore.archive is not None
     archive = backup.spec.method is BackupMethod.ARCHIVE
     return archive and instance.spec.replicas == 0 and instance.spec.payload.type is not PayloadType.S3
 

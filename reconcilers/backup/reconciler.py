@@ -16,6 +16,7 @@ from reconcilers.api.backup import FINISHED, BackupCondition, BackupPhase, Ditto
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.resources import DITTOFS_BACKUP
 from reconcilers.backup.archive.removal import ArchiveRemoval
+from reconcilers.backup.archive.restore_run import ArchiveRestoreRun
 from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BackupCaches
 from reconcilers.backup.deletion import Deletion, leaving_backup
@@ -99,6 +100,17 @@ class BackupReconciler:
             failed=failed,
             archives=archives,
             restores=self._restores,
+            archive_restores=ArchiveRestoreRun(
+                caches=caches,
+                client=client,
+                recorder=recorder,
+                access=access,
+                clock=clock,
+                jobs=jobs,
+                image=image,
+                known=self._known,
+                write=self._write,
+            ),
         )
         self._schedules = Schedules(
             caches=caches, client=client, recorder=recorder, clock=clock, write=self._status.write
@@ -133,7 +145,7 @@ class BackupReconciler:
             if backup.deleting and not self._restores.is_under_way(backup):
                 return self._deletion.step(view, with_safety_snapshots(backup))
             if backup.deleting:
-                return self._restores.step(Subject(view, backup))
+                return self._run.go_on_restoring(Subject(view, backup))
             if backup.spec.schedule:
                 return self._schedules.step(Subject(view, backup))
             return self._run.step(Subject(view, backup))

@@ -15,16 +15,20 @@ from informers.resource import View
 from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers import names
 from reconcilers.access import Recorder
-from reconcilers.api.backup import BackupMethod, BackupPhase, DittoFSBackup, Operation
+from reconcilers.api.backup import BackupCondition, BackupMethod, BackupPhase, DittoFSBackup, Operation
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.backup import snapshots, status, turn
+from reconcilers.backup.archive.orders import archive_id as archive_of
+from reconcilers.backup.archive.orders import location
+from reconcilers.backup.archive.restore_run import ArchiveRestoreRun, is_archive_restore
 from reconcilers.backup.archive.run import ArchiveRun
 from reconcilers.backup.caches import BY_INSTANCE, BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle, planned, usable
 from reconcilers.backup.restore.run import RestoreRun
 from reconcilers.backup.snapshots import Artifacts, Look, Verdict
 from reconcilers.backup.subject import Subject
+from reconcilers.conditions import true
 from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
@@ -59,6 +63,7 @@ class BackupRun:
         failed: Callable[[View], None],
         restores: RestoreRun,
         archives: ArchiveRun,
+        archive_restores: ArchiveRestoreRun,
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
 
@@ -74,13 +79,14 @@ class BackupRun:
         self._failed = failed
         self._restores = restores
         self._archives = archives
+        self._archive_restores = archive_restores
         #: Held from looking whose turn it is to having written that it began.
         self._turn = threading.Lock()
 
     def step(self, subject: Subject) -> Result:
         """One pass over a backup that is not finished. Raises an `ApiError`."""
         if self._restores.is_under_way(subject.backup):
-            return self._restores.step(subject)
+            return self.go_on_restoring(subject)
         if _makes_archive(subject.backup) and subject.backup.status.start_time:
             return self._archives.step(subject)
         instance = self._instance(subject)
@@ -89,6 +95,10 @@ class BackupRun:
         if isinstance(instance, Obstacle):
             return self._wait(subject, instance)
         return self._advance(subject, instance)
+
+    def go_on_restoring(self, subject: Subject) -> Result:
+        """One pass over a restore that has begun. Raises an `ApiError`."""
+        return (self._archive_restores if is_archive_restore(subject.backup) else self._restores).step(subject)
 
     def _instance(self, subject: Subject) -> DittoFS | Obstacle:
         try:
@@ -118,17 +128,25 @@ class BackupRun:
                 # The watch brings the object back with the finalizer on; only then anything is made on the server.
                 return Done() if self._finalizer.add(subject.view) else Backoff("the object changed meanwhile")
             what = facts.archive_id or _cut(", ".join(share.share for share in facts.restored or facts.artifacts))
-            reason, deed = ("RestoreStarted", "restores") if facts.restored else ("BackupStarted", "backs up")
-            self._write(subject, status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts))
+            restores = backup.spec.operation is Operation.RESTORE
+            what = what or archive_of(backup)
+            reason, deed = ("RestoreStarted", "restores") if restores else ("BackupStarted", "backs up")
+            findings = status.under_way(BackupPhase.RUNNING, f"{deed} {what}", facts)
+            if facts.archive_id:
+                found = true(BackupCondition.TARGET_READY, "Found", f"the archive will be in {location(backup)}")
+                findings = replace(findings, target=found)
+            self._write(subject, findings)
         self._recorder.normal(subject.view, reason, f"{deed} {what}")
         subject = self._again(subject)
-        if facts.restored:
-            return self._restores.step(subject)
+        if restores:
+            return self.go_on_restoring(subject)
         return self._archives.begin(subject, instance) if facts.archive_id else self._advance(subject, instance)
 
     def _planned(self, subject: Subject, instance: DittoFS) -> status.BackupFacts | Obstacle:
         backup, now = subject.backup, self._clock.now()
         shares = tuple(self._caches.shares.by_index(SHARES_BY_INSTANCE, str(instance.key)))
+        if is_archive_restore(backup):
+            return self._archive_restores.obstacle(backup, instance, shares) or status.begun((), now=now)
         if backup.spec.operation is Operation.RESTORE:
             wanted = self._restores.planned(backup, instance, shares)
             return wanted if isinstance(wanted, Obstacle) else replace(status.begun((), now=now), restored=wanted)

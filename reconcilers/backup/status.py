@@ -120,8 +120,15 @@ def restored(facts: BackupFacts, *, now: datetime) -> Findings:
 
 def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
     """The archive was written, and read back."""
-    message = f"the archive of {facts.archive_size} bytes is verified: {location}"
+    message = f"the archive ({facts.archive_size}) is verified: {location}"
     return Findings(BackupPhase.COMPLETED, "Verified", message, replace(facts, completion_time=now.strftime(_TIME)))
+
+
+def restored_from_archive(facts: BackupFacts, archive: str, *, now: datetime) -> Findings:
+    """The server has all that was in the archive."""
+    shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
+    message = f"{shares} restored from the archive {archive}, and loaded by the server"
+    return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
 def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> Findings:
@@ -218,6 +225,8 @@ def _conditions(findings: Findings) -> tuple[Condition, ...]:
 
 def known_target(backup: DittoFSBackup) -> Condition:
     """What the last pass said of the target."""
+    if backup.spec.restore is not None:
+        return true(BackupCondition.TARGET_READY, "NotNeeded", "a restore keeps nothing anywhere")
     if backup.spec.method is not BackupMethod.ARCHIVE:
         return true(BackupCondition.TARGET_READY, "NotNeeded", "snapshots are kept on the volumes of the instance")
     known = _previous(backup, BackupCondition.TARGET_READY)

@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from informers.resource import View
-from reconcilers.api.backup import FINISHED, BackupCondition
+from reconcilers.api.backup import FINISHED, BackupCondition, Operation
 
 #: What keeps a backup from beginning that is no other backup: it has not come to the queue yet.
-_ELSEWHERE = frozenset({"ShareNotFound", "NoShares", "InvalidSpec", "BackupNotFound", "BackupNotCompleted"})
+_ELSEWHERE = frozenset(
+    {
+        "ShareNotFound",
+        "NoShares",
+        "InvalidSpec",
+        "BackupNotFound",
+        "BackupNotCompleted",
+        "BucketShared",
+        "NotEmpty",
+        "OperatorImageMissing",
+        "ShareNotLoaded",
+        "TargetNotFound",
+        "TargetNameTaken",
+        "TargetRefused",
+        "TargetSecretMissing",
+    }
+)
 
 
 def ahead_of(backup: View, others: Iterable[View]) -> str | None:
@@ -24,8 +40,12 @@ def ahead_of(backup: View, others: Iterable[View]) -> str | None:
 
 def _wants_a_turn(backup: View) -> bool:
     spec, status = backup.get("spec") or {}, backup.get("status") or {}
-    if backup["metadata"].get("deletionTimestamp") or status.get("phase") in FINISHED:
+    if status.get("phase") in FINISHED:
         return False
+    if backup["metadata"].get("deletionTimestamp"):
+        # A restore finishes the share that it is at: nobody is to keep half of one.
+        restores = spec.get("operation") == Operation.RESTORE
+        return restores and bool(status.get("startTime")) and not status.get("completionTime")
     if spec.get("schedule"):
         return False
     if status.get("startTime"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from informers.resource import ObjectKey, View
@@ -13,8 +13,13 @@ from reconcilers.dittofs.observe import is_marked_lost
 from reconcilers.remote_store import object_prefix, overlap
 from reconcilers.share.declared import DeclaredShare
 
-#: The part of the cache's volume that the caches of all shares together may fill (decisions.md A6).
+#: The part of the cache's volume that the caches of all shares together may fill.
 MAX_COMMITMENT = 0.9
+#: The part of its cache that the files of a share may take. What was written over takes room as well until the server
+#: has cleaned up, and whoever is warned at the brink has no time left.
+MAX_FILLED = 0.5
+#: How many shares a message names.
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class BucketFacts:
     #: What the caches of all shares may take together.
     wanted_bytes: int = 0
     volume_bytes: int = 0
+    #: The shares whose files take more than `MAX_FILLED` of their cache.
+    filled: tuple[str, ...] = ()
     #: Other instances whose objects overlap with those of this one.
     sharers: tuple[str, ...] = ()
 
@@ -66,24 +73,48 @@ class BucketFacts:
             "lower spec.cache.size, which is what each share may have, or spec.cache.localSize of single shares"
         )
 
+    @property
+    def small_caches(self) -> str:
+        """What to do about caches that will soon be smaller than what the bucket holds of their shares."""
+        if not self.filled:
+            return ""
+        more = f" and {len(self.filled) - _NAMES_SHOWN} more" if len(self.filled) > _NAMES_SHOWN else ""
+        return (
+            f"the files of {', '.join(self.filled[:_NAMES_SHOWN])}{more} take more than {MAX_FILLED:.0%} of their "
+            "cache. A full one refuses writes, or drops what is in the bucket already, which DittoFS v0.29.0 reads as "
+            "zeros after its next start: raise spec.cache.size (of each share) and spec.cache.storage.size "
+            f"({self.claim}) beyond the size of the files. Files that do read as zeros are whole in the bucket: set "
+            "spec.enabled of the share to false, take a snapshot, wait until it is ready, restore it and enable the "
+            "share again"
+        )
+
 
 NO_BUCKET = BucketFacts()
 
 
 def bucket_facts(
-    instance: DittoFS, claim: View | None, others: Iterable[View], shares: Iterable[DeclaredShare]
+    instance: DittoFS,
+    claim: View | None,
+    others: Iterable[View],
+    shares: Iterable[DeclaredShare],
+    used: Mapping[str, int],
 ) -> BucketFacts | None:
-    """What `claim`, that of the cache, and the `others` with the same bucket mean for `instance`; None without one."""
+    """What `claim`, that of the cache, and the `others` with the same bucket mean for `instance`; None without one.
+
+    `used`: by path what the files of a share take together, in bytes.
+    """
     if instance.spec.payload.s3 is None:
         return None
-    name = instance.metadata.name
+    name, default = instance.metadata.name, parse_bytes(instance.cache.size)
+    cache_bytes = {share.path: share.cache_bytes(default) for share in shares}
     requested = ((claim or {}).get("spec") or {}).get("resources", {}).get("requests", {}).get("storage")
     return BucketFacts(
         claim=names.cache_claim(name),
         metadata_claim=names.metadata_claim(name),
         is_cache_lost=claim is not None and is_marked_lost(claim),
-        wanted_bytes=sum(share.cache_bytes(parse_bytes(instance.cache.size)) for share in shares),
+        wanted_bytes=sum(cache_bytes.values()),
         volume_bytes=parse_bytes(str(requested or instance.cache.storage.size)),
+        filled=tuple(path for path, size in cache_bytes.items() if used.get(path, 0) > MAX_FILLED * size),
         sharers=tuple(sorted(str(ObjectKey.of(other)) for other in others if _overlaps(instance, other))),
     )
 

@@ -36,6 +36,7 @@ def _defects(observed: Observed) -> tuple[tuple[str, str], ...]:
         ("LegacyBlockLayout", LEGACY_LAYOUT_REMEDY if has_legacy_layout(observed) else ""),
         ("CacheLost", bucket.lost_cache),
         ("BucketShared", bucket.sharing),
+        ("CacheTooSmall", bucket.small_caches),
         ("BucketRefused", observed.bucket_problem),
         (config.reason if config else "ConfigInvalid", config.message if config else ""),
         ("ApplyFailed", "; ".join(observed.failures)),

@@ -118,6 +118,12 @@ def addresses(shares: Iterable[View]) -> dict[str, str]:
     return found
 
 
+def used_bytes(shares: Iterable[View]) -> dict[str, int]:
+    """By path, what the files of the DittoFSShares take together, as far as that is known."""
+    statuses = (share.get("status") or {} for share in shares)
+    return {str(status.get("path") or ""): int(status["usedBytes"]) for status in statuses if status.get("usedBytes")}
+
+
 def adopted_stores(shares: Iterable[View]) -> dict[str, dict[str, str]]:
     """By path, the stores of those of the DittoFSShares that were adopted with them, in the words of their status."""
     found = {}

@@ -19,8 +19,8 @@ def without_effect(share: DittoFSShare, instance: DittoFS) -> Mapping[str, str]:
             found[ROW_FIELDS["local_store_size"]] = why
         if spec.retention.policy is not RetentionPolicy.LRU:
             found[ROW_FIELDS["retention_policy"]] = why
-    elif spec.retention.policy is RetentionPolicy.TTL:
-        found[ROW_FIELDS["retention_ttl"]] = "DittoFS v0.29.0 treats the policy ttl as lru"
+    elif spec.retention.policy is not RetentionPolicy.LRU:
+        found[ROW_FIELDS["retention_policy"]] = "DittoFS v0.29.0 treats every policy as lru"
     if spec.blocked_operations:
         found[ROW_FIELDS["blocked_operations"]] = (
             "DittoFS v0.29.0 refuses operations for all shares together only: "

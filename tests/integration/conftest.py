@@ -203,7 +203,7 @@ def namespace(client: Client) -> Iterator[str]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
         field_manager="integration-tests",
     )
-    eventually(lambda: client.get(NAMESPACE, ObjectKey("", name))["status"]["phase"] == "Active", timeout_s=5)
+    eventually(lambda: client.get(NAMESPACE, ObjectKey("", name))["status"]["phase"] == "Active", timeout_s=30)
     yield name
     client.delete(NAMESPACE, ObjectKey("", name))
 

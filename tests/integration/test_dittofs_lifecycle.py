@@ -22,12 +22,11 @@ from reconcilers.api.resources import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
+from tests.support.acceptance import PATIENCE_S
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
-#: A start takes the kubelet's probes, a stop the server's shutdown.
-PATIENCE_S = 30.0
 USER = "integration-tests"
 CHILD_TYPES = (*CHILDREN, POD)
 KEPT = {
@@ -181,7 +180,7 @@ def _steady_passes_write_nothing(demo: Instance) -> None:
 
     demo.until(lambda: demo.present(DITTOFS)["metadata"]["resourceVersion"] != before["DittoFS demo"])
     looked_at = demo.versions()
-    eventually(lambda: demo.status()["phase"] == "Running", timeout_s=5)
+    eventually(lambda: demo.status()["phase"] == "Running", PATIENCE_S)
 
     assert {key: value for key, value in looked_at.items() if key != "DittoFS demo"} == {
         key: value for key, value in before.items() if key != "DittoFS demo"

@@ -148,7 +148,7 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
 
     world.share("sized", cache={"localSize": "64Mi"}, retention={"policy": "pin"}, deletionPolicy="Delete")
     world.until_phase(DITTOFS_SHARE, "sized", "Ready")
-    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "InSync")
+    assert world.told(DITTOFS_SHARE, "sized", "Synced") == ("True", "FieldsWithoutEffect")
     assert limit() == 64 << 20
 
     world.patch(DITTOFS_SHARE, "sized", spec={"cache": {"localSize": "128Mi"}, "retention": {"policy": "lru"}})
@@ -178,6 +178,31 @@ def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world
     assert f"s3://{BUCKET}/default/demo/" in status["artifacts"][0]["location"]
     world.delete(DITTOFS_BACKUP, "kept")
     world.until_gone(DITTOFS_BACKUP, "kept")
+    assert world.server().snapshots("/export") == []
+
+
+def test_an_archive_in_the_bucket_pins_what_it_refers_to_and_goes_with_its_pins(
+    world: World, s3: S3Server, export: Mount
+) -> None:
+    content = CONTENT.replace("bucket", "archive")
+    export.write("archived", content)
+    references = {"credentialsSecretRef": {"name": "s3-keys"}, "caSecretRef": {"name": "s3-ca"}}
+    place = {"bucket": BUCKET, "prefix": "archives", "endpoint": f"https://{HOST}", **references}
+
+    world.backup("moved", method="Archive", target={"s3": place})
+    world.until_phase(DITTOFS_BACKUP, "moved", "Completed")
+
+    status = world.status(DITTOFS_BACKUP, "moved")
+    assert status["covered"] == {"controlPlane": "Included", "metadata": "Included", "payload": "Bucket"}
+    assert [(one["path"], one["durable"]) for one in status["artifacts"]] == [("/export", True)]
+    assert f"archives/{status['archiveID']}/manifest.json" in s3.objects(BUCKET, "archives/")
+    until_served(world)
+    assert export.read("archived") == content
+    assert [row["id"] for row in world.server().snapshots("/export")] == [status["artifacts"][0]["snapshotID"]]
+
+    world.delete(DITTOFS_BACKUP, "moved")
+    world.until_gone(DITTOFS_BACKUP, "moved")
+    assert s3.objects(BUCKET, "archives/") == set()
     assert world.server().snapshots("/export") == []
 
 

@@ -463,6 +463,9 @@ TARGET_FIXED = "target is fixed; create another DittoFSBackup"
 METHOD_FIXED = "method and target are fixed; create another DittoFSBackup"
 
 RESTORE: Spec = {"operation": "Restore", "restore": {"backupRef": {"name": "kept"}}}
+ARCHIVED: Spec = {"id": "kept-1", "pvc": {"claimName": "archives"}}
+FROM_ARCHIVE: Spec = {"operation": "Restore", "restore": {"archive": ARCHIVED}}
+ONE_SOURCE = "exactly one of restore.backupRef and restore.archive must be set"
 RESTORE_GIVEN = "restore says what is restored: set it with operation Restore, and with no other"
 
 #: What is added to `BACKUP`.
@@ -483,6 +486,9 @@ GOOD_BACKUPS: tuple[Spec, ...] = (
     ARCHIVE | {"shares": [], "schedule": "@weekly", "compression": "none", "encryption": {}},
     ARCHIVE | {"encryption": {"keySecretRef": {"name": "key"}}, "job": {"activeDeadline": "30m"}},
     ARCHIVE | {"job": {"resources": {"limits": {"memory": "1Gi"}}, "tolerations": [{"operator": "Exists"}]}},
+    FROM_ARCHIVE,
+    FROM_ARCHIVE | {"encryption": {"keySecretRef": {"name": "key"}}, "job": {"activeDeadline": "1h"}},
+    {"operation": "Restore", "restore": {"archive": {"id": "a", "s3": BUCKET}, "createShares": False}},
     to_target(pvc={"claimName": "archives"}),
     to_target(pvc={"size": "1Gi", "storageClassName": "slow"}),
     to_target(s3=BUCKET),
@@ -495,13 +501,20 @@ BAD_BACKUPS: tuple[tuple[Spec, str], ...] = (
     ({"operation": "Undo"}, "spec.operation: Unsupported value"),
     ({"operation": "Restore"}, RESTORE_GIVEN),
     ({"restore": RESTORE["restore"]}, RESTORE_GIVEN),
-    ({"operation": "Restore", "restore": {}}, "spec.restore.backupRef: Required value"),
+    ({"operation": "Restore", "restore": {}}, ONE_SOURCE),
+    (RESTORE | {"restore": {"backupRef": {"name": "kept"}, "archive": ARCHIVED}}, ONE_SOURCE),
+    (FROM_ARCHIVE | {"shares": ["a"]}, "an archive is restored as a whole; leave shares empty"),
+    (FROM_ARCHIVE | {"restore": {"archive": {"id": "kept-1"}}}, "exactly one of archive.pvc and archive.s3"),
+    (FROM_ARCHIVE | {"restore": {"archive": ARCHIVED | {"id": "../a"}}}, "spec.restore.archive.id: Invalid value"),
+    (FROM_ARCHIVE | {"restore": {"archive": {"id": "a", "pvc": {}}}}, "claimName: Required value"),
+    (FROM_ARCHIVE | {"target": TARGET}, "target must be set exactly when method is Archive"),
+    (RESTORE | {"encryption": {"keySecretRef": {"name": "key"}}}, "encryption is of archives"),
     (
         {"operation": "Restore", "restore": {"backupRef": {"name": "Kept"}}},
         "spec.restore.backupRef.name: Invalid value",
     ),
     (RESTORE | {"schedule": "@daily"}, "a restore happens once: remove schedule"),
-    (RESTORE | ARCHIVE, "restores are from snapshots; leave method and target out"),
+    (RESTORE | ARCHIVE, "method and target are of backups; restore says what is restored"),
     ({"method": "Archive"}, "target must be set exactly when method is Archive"),
     ({"target": TARGET}, "target must be set exactly when method is Archive"),
     (ARCHIVE | {"shares": ["a"]}, "an archive is of the whole instance; leave shares empty"),

@@ -75,6 +75,26 @@ class ArchiveWorld(BackupWorld):
     def message(self, key: ObjectKey) -> str:
         return str(next(c["message"] for c in self.backup_status(key)["conditions"] if c["type"] == "Ready"))
 
+    def has_pod(
+        self, job_name: str, phase: str, *, status: Manifest, container: Mapping[str, Any] | None = None
+    ) -> None:
+        """Let the one pod of a Job be in `phase`, and the Job have `status`."""
+        job = self.objects.get(JOB, ObjectKey("default", job_name))
+        self.objects.put({**job, "status": status})
+        self.objects.put(
+            {
+                "kind": POD.kind,
+                "apiVersion": POD.api_version,
+                "metadata": {
+                    "name": f"{job_name}-x",
+                    "namespace": "default",
+                    "uid": f"pod-{job['metadata']['uid']}",
+                    "ownerReferences": [{"kind": JOB.kind, "uid": job["metadata"]["uid"]}],
+                },
+                "status": {"phase": phase, "containerStatuses": [container] if container else []},
+            }
+        )
+
     def _respect(self, hold: Hold | None) -> None:
         instance: Manifest = thaw(self.objects.instances.get(INSTANCE))
         mode = None if hold is None else hold.mode
@@ -101,23 +121,9 @@ class ArchiveWorld(BackupWorld):
             return
         done = told["result"] == "Completed"
         ended = {"type": "Complete" if done else "Failed", "status": "True"}
-        self.objects.put({**job, "status": {"conditions": [ended]}})
-        self.objects.put(
-            {
-                "kind": POD.kind,
-                "apiVersion": POD.api_version,
-                "metadata": {
-                    "name": f"{job['metadata']['name']}-x",
-                    "namespace": "default",
-                    "uid": f"pod-{job['metadata']['uid']}",
-                    "ownerReferences": [{"kind": JOB.kind, "uid": job["metadata"]["uid"]}],
-                },
-                "status": {
-                    "phase": "Succeeded" if done else "Failed",
-                    "containerStatuses": [{"state": {"terminated": {"message": json.dumps(told)}}}],
-                },
-            }
-        )
+        container = {"state": {"terminated": {"message": json.dumps(told)}}}
+        name, phase = job["metadata"]["name"], "Succeeded" if done else "Failed"
+        self.has_pod(name, phase, status={"conditions": [ended]}, container=container)
 
 
 @contextmanager

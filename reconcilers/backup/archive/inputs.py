@@ -29,7 +29,13 @@ class Inputs:
     def make(self, backup: DittoFSBackup, instance: DittoFS) -> None:
         """Make the ConfigMap of `backup`, once. Raises TooLarge or NameTaken."""
         pins = {one.path: one.snapshot_id for one in backup.status.artifacts if one.snapshot_id}
-        wanted = contents(backup, instance, self._objects(instance), pins=pins)
+        self._make(backup, contents(backup, instance, self._objects(instance), pins=pins))
+
+    def describe(self, backup: DittoFSBackup, instance: DittoFS) -> None:
+        """Make the ConfigMap of a restore, which says what `instance` is like. Raises NameTaken."""
+        self._make(backup, contents(backup, instance, (), pins={}))
+
+    def _make(self, backup: DittoFSBackup, wanted: Manifest) -> None:
         key = ObjectKey.of(wanted)
         try:
             self._client.create(CONFIG_MAP, wanted, field_manager=names.FIELD_MANAGER)

@@ -51,6 +51,5 @@ def _stage(job: View, outcome: JobOutcome, now: datetime) -> Stage:
             return Stage.FAILED
         case JobState.RUNNING:
             age_s = (now - datetime.fromisoformat(job["metadata"]["creationTimestamp"])).total_seconds()
-            status = job.get("status") or {}
-            idle = bool(outcome.message) or not status.get("active")
-            return Stage.STUCK if idle and age_s > START_LIMIT_S and not status.get("conditions") else Stage.AT_WORK
+            ending = (job.get("status") or {}).get("conditions")
+            return Stage.STUCK if outcome.idle and age_s > START_LIMIT_S and not ending else Stage.AT_WORK

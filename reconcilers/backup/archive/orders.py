@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from reconcilers import names
-from reconcilers.api.archive import ArchiveBucket
+from reconcilers.api.archive import ArchiveBucket, ArchiveSource, ArchiveTarget
 from reconcilers.api.backup import DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
+from reconcilers.api.object_storage import S3Credentials
 from reconcilers.api.pod import Pod
 from reconcilers.api.scalars import parse_duration
 from reconcilers.api.storage import PayloadType
@@ -19,13 +20,15 @@ from reconcilers.backup.archive.contents import DESCRIPTION_FILE, OBJECTS_FILE
 from reconcilers.builders.job import RESULT_FILE, Claim, Files, JobOptions
 
 #: What the names of the Jobs end with.
-WRITE, READ, REMOVE = "bk", "vf", "rm"
+WRITE, READ, REMOVE, RESTORE = "bk", "vf", "rm", "rs"
 
 _ARCHIVES = "/archives"
 _CONTENTS = "/job/contents"
 _CREDENTIALS = "/job/credentials"
 _AUTHORITIES = "/job/authorities"
 _KEY = "/job/key"
+_ADMIN = "/job/admin"
+_PAYLOAD_KEYS = "/job/payload"
 _FILE = "file"
 #: How often a Job is tried that the server does not wait for.
 _RETRIES = 2
@@ -75,6 +78,23 @@ class Orders:
         known = _Parts((f"--manifest-sha256={self.backup.status.manifest_sha256}",))
         return self._options(READ, "verify", self._place(read_only=True) + self._key() + known, retries=_RETRIES)
 
+    def restore(self, instance: DittoFS, page: int) -> JobOptions:
+        """The Job that fills the empty claims of `instance`, and tells `page` of the objects that come back."""
+        mounts = tuple(instance_claims(instance))
+        parts = _Parts(
+            (
+                f"--uid={self.backup.metadata.uid}",
+                f"--page={page}",
+                "--scratch=/tmp",
+                f"--description={_CONTENTS}/{DESCRIPTION_FILE}",
+                *(f"--{flag}={path}" for flag, _, path in mounts),
+            ),
+            tuple(Claim(name=claim, path=path) for _, claim, path in mounts),
+            config_maps=(Files(name=names.archive_contents(self.backup.metadata.name), path=_CONTENTS),),
+        )
+        whole = self._place(read_only=True) + self._key() + parts + _today(instance)
+        return self._options(RESTORE, "restore", whole, retries=_RETRIES)
+
     def remove(self) -> JobOptions:
         """The Job that removes the archive, or what an interrupted attempt at it left."""
         return self._options(REMOVE, "remove", self._place(), retries=_RETRIES)
@@ -101,10 +121,9 @@ class Orders:
         return replace(options, resources=resources) if resources else options
 
     def _place(self, *, read_only: bool = False) -> _Parts:
-        target = self.backup.spec.target
-        archive = _Parts((f"--archive={self.backup.status.archive_id}",))
-        if target is not None and target.s3 is not None:
-            return archive + _bucket(target.s3)
+        archive, bucket = _Parts((f"--archive={archive_id(self.backup)}",)), archive_bucket(self.backup)
+        if bucket is not None:
+            return archive + _bucket(bucket)
         claim = Claim(name=target_claim(self.backup), path=_ARCHIVES, read_only=read_only)
         return archive + _Parts((f"--folder={_ARCHIVES}",), (claim,))
 
@@ -123,24 +142,41 @@ def deadline_s(backup: DittoFSBackup) -> int:
     return max(1, int(parse_duration(backup.spec.job.active_deadline)))
 
 
+def archive_place(backup: DittoFSBackup) -> ArchiveTarget | ArchiveSource | None:
+    """Where the archive is that `backup` makes, or restores."""
+    return backup.spec.target if backup.spec.restore is None else backup.spec.restore.archive
+
+
+def archive_bucket(backup: DittoFSBackup) -> ArchiveBucket | None:
+    """The bucket that the archive is kept in; None when it is on a claim."""
+    place = archive_place(backup)
+    return None if place is None else place.s3
+
+
+def archive_id(backup: DittoFSBackup) -> str:
+    """What the archive is called that `backup` makes, or restores."""
+    place = archive_place(backup)
+    return place.id if isinstance(place, ArchiveSource) else names.archive(backup.metadata.name, backup.metadata.uid)
+
+
 def target_claim(backup: DittoFSBackup) -> str:
     """The claim that the archive of `backup` is kept on; empty when it is in a bucket.
 
     One that the operator makes is the same for all backups of a schedule.
     """
-    target = backup.spec.target
-    if target is None or target.pvc is None:
+    place = archive_place(backup)
+    if place is None or place.pvc is None:
         return ""
-    return target.pvc.claim_name or names.archive_claim(
+    return place.pvc.claim_name or names.archive_claim(
         backup.metadata.labels.get(names.SCHEDULE_LABEL) or backup.metadata.name
     )
 
 
 def location(backup: DittoFSBackup) -> str:
     """Where the archive of `backup` is kept, for a person."""
-    target, archive = backup.spec.target, names.archive(backup.metadata.name, backup.metadata.uid)
-    if target is not None and target.s3 is not None:
-        return f"s3://{target.s3.bucket}/{archive_prefix(target.s3)}{archive}"
+    archive, bucket = archive_id(backup), archive_bucket(backup)
+    if bucket is not None:
+        return f"s3://{bucket.bucket}/{archive_prefix(bucket)}{archive}"
     return f"PersistentVolumeClaim {target_claim(backup)}, folder {archive}"
 
 
@@ -153,10 +189,6 @@ def archive_prefix(bucket: ArchiveBucket) -> str:
 def _bucket(bucket: ArchiveBucket) -> _Parts:
     credentials, authorities = bucket.credentials_secret_ref, bucket.ca_secret_ref
     in_path = bool(bucket.endpoint) if bucket.force_path_style is None else bucket.force_path_style
-    keys = {
-        credentials.access_key_id_key: "access-key-id",
-        credentials.secret_access_key_key: "secret-access-key",
-    }
     parts = _Parts(
         (
             f"--bucket={bucket.bucket}",
@@ -166,7 +198,7 @@ def _bucket(bucket: ArchiveBucket) -> _Parts:
             *(() if in_path else ("--virtual-hosted",)),
             f"--credentials={_CREDENTIALS}",
         ),
-        secrets=(Files(name=credentials.name, path=_CREDENTIALS, items=keys),),
+        secrets=(_keys(credentials, _CREDENTIALS),),
     )
     if authorities is None:
         return parts
@@ -174,6 +206,31 @@ def _bucket(bucket: ArchiveBucket) -> _Parts:
         (f"--authorities={_AUTHORITIES}/{_FILE}",),
         secrets=(Files(name=authorities.name, path=_AUTHORITIES, items={authorities.key: _FILE}),),
     )
+
+
+def _today(instance: DittoFS) -> _Parts:
+    """What of this cluster a restored database gets: the admin's password, and the keys of the bucket."""
+    if instance.spec.database.sqlite is None:
+        return _Parts()
+    admin = names.admin_secret(instance.metadata.name)
+    parts = _Parts(
+        (f"--admin-password={_ADMIN}/{_FILE}",),
+        secrets=(Files(name=admin, path=_ADMIN, items={names.ADMIN_PASSWORD_KEY: _FILE}),),
+    )
+    s3 = instance.spec.payload.s3
+    if s3 is None:
+        return parts
+    return parts + _Parts(
+        (f"--payload-credentials={_PAYLOAD_KEYS}",), secrets=(_keys(s3.credentials_secret_ref, _PAYLOAD_KEYS),)
+    )
+
+
+def _keys(credentials: S3Credentials, path: str) -> Files:
+    keys = {
+        credentials.access_key_id_key: "access-key-id",
+        credentials.secret_access_key_key: "secret-access-key",
+    }
+    return Files(name=credentials.name, path=path, items=keys)
 
 
 def _sources(instance: DittoFS) -> _Parts:

@@ -343,7 +343,7 @@ _WAITING = {
 }
 _GIVING_UP = {
     Deed.GIVE_UP_LATE: ("DeadlineExceeded", "it took too long"),
-    Deed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work"),
+    Deed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work, and their events say why"),
     Deed.GIVE_UP_COPY: ("JobFailed", ""),
     Deed.GIVE_UP_VERIFY: ("JobFailed", ""),
     Deed.GIVE_UP_UNHELD: (

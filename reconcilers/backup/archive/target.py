@@ -15,7 +15,7 @@ from reconcilers.api.archive import ArchiveClaim
 from reconcilers.api.backup import BackupPhase, DittoFSBackup
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.resources import PERSISTENT_VOLUME_CLAIM, SECRET
-from reconcilers.backup.archive.orders import archive_prefix, target_claim
+from reconcilers.backup.archive.orders import archive_bucket, archive_prefix, target_claim
 from reconcilers.backup.plan import Obstacle
 from reconcilers.builders.claims import ACCESS_MODES
 from reconcilers.secret_data import SecretProblem, absent, no_such_key
@@ -35,19 +35,16 @@ class Targets:
             self._check_secrets(backup)
         except SecretProblem as problem:
             return _waiting("TargetSecretMissing", str(problem))
-        target = backup.spec.target
-        if target is not None and target.s3 is not None:
-            prefix = archive_prefix(target.s3)
-            return _of_bucket(instance, target.s3.bucket, target.s3.endpoint, prefix)
-        if target is not None and target.pvc is not None:
-            return self._of_claim(backup, target.pvc)
-        return None
+        bucket = archive_bucket(backup)
+        if bucket is not None:
+            return _of_bucket(instance, bucket.bucket, bucket.endpoint, archive_prefix(bucket))
+        return self._of_claim(backup)
 
     def _check_secrets(self, backup: DittoFSBackup) -> None:
         """Raises SecretProblem."""
-        namespace, target = backup.metadata.namespace, backup.spec.target
-        if target is not None and target.s3 is not None:
-            credentials, authorities = target.s3.credentials_secret_ref, target.s3.ca_secret_ref
+        namespace, bucket = backup.metadata.namespace, archive_bucket(backup)
+        if bucket is not None:
+            credentials, authorities = bucket.credentials_secret_ref, bucket.ca_secret_ref
             for key in (credentials.access_key_id_key, credentials.secret_access_key_key):
                 self._check(namespace, credentials.name, key, bool, "is empty: put the keys there")
             if authorities is not None:
@@ -68,7 +65,8 @@ class Targets:
         if not good(base64.b64decode(encoded)):
             raise SecretProblem(f'"{key}" of Secret "{name}" {remedy}')
 
-    def _of_claim(self, backup: DittoFSBackup, wanted: ArchiveClaim) -> Obstacle | None:
+    def _of_claim(self, backup: DittoFSBackup) -> Obstacle | None:
+        wanted = None if backup.spec.target is None else backup.spec.target.pvc
         key = ObjectKey(backup.metadata.namespace, target_claim(backup))
         try:
             found: Manifest | None = self._client.get(PERSISTENT_VOLUME_CLAIM, key)
@@ -76,8 +74,8 @@ class Targets:
             found = None
         if found is not None and found["metadata"].get("deletionTimestamp"):
             return _waiting("TargetNotFound", f'PersistentVolumeClaim "{key.name}" is being deleted')
-        if wanted.claim_name is not None:
-            remedy = "create it, or make a backup with another target"
+        if wanted is None or wanted.claim_name is not None:
+            remedy = "create it, or make a DittoFSBackup that names another"
             missing = f'there is no PersistentVolumeClaim "{key.name}" in this namespace: {remedy}'
             return _waiting("TargetNotFound", missing) if found is None else None
         if found is None:

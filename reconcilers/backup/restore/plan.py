@@ -48,7 +48,7 @@ def planned(
 
 
 def _source(backup: DittoFSBackup, view: View | None) -> DittoFSBackup | Obstacle:
-    name = backup.spec.restore.backup_ref.name if backup.spec.restore else ""
+    name = backup.spec.restore.backup_name if backup.spec.restore else ""
     if view is None or view["metadata"].get("deletionTimestamp"):
         message = f'there is no DittoFSBackup "{name}" in this namespace that isn\'t being deleted: name one that is'
         return Obstacle(BackupPhase.PENDING, "BackupNotFound", message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import gzip
 import json
 import resource
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from dittofs_operator.archive.errors import EXIT_CODES, Reason
 from dittofs_operator.archive.report import MAX_BYTES, failed, write
 from dittofs_operator.cli import main
+from reconcilers.backup.archive.comeback import unpacked
 from tests.support.archived import DESCRIPTION, ID, KEY, OBJECTS, Server, empty_server, server_with_files
 
 PASSWORD = "of-this-cluster"
@@ -96,6 +98,22 @@ def test_a_backup_is_verified_by_its_hash_and_restored_elsewhere(pod: Pod, serve
     assert json.loads(restored.out)["items"] == OBJECTS["items"]
     assert "metadata/export/MANIFEST" in empty.files()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_objects_may_come_packed_and_go_back_in_pages(pod: Pod, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "objects.json.gz").write_bytes(gzip.compress((tmp_path / "objects").read_bytes()))
+    made = pod.run("backup", server, f"--objects={tmp_path / 'objects.json.gz'}")
+    empty = empty_server(tmp_path / "empty")
+
+    restored = pod.restore(empty, "--page=0")
+    assert restored.result | made.result == restored.result
+    assert unpacked([str(restored.result["objects"])]).shares[0].name == "export"
+    assert json.loads(restored.out)["items"] == OBJECTS["items"]
+    assert pod.restore(empty, "--page=0").result == restored.result
+    assert pod.restore(empty, "--page=7").result["reason"] == "WrongInput"
+
+    (tmp_path / "objects.json.gz").write_bytes(b"no gzip")
+    assert pod.run("backup", server, f"--objects={tmp_path / 'objects.json.gz'}").result["reason"] == "WrongInput"
 
 
 def test_secrets_of_the_archive_are_printed_nowhere(pod: Pod, server: Server, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hack.localcluster.double import snapshots
 from informers.resource import ObjectKey
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, JOB, PERSISTENT_VOLUME_CLAIM
 from reconcilers.backup.archive.run import PREPARE_LIMIT_S
@@ -36,6 +37,22 @@ def test_the_copy_is_made_while_the_server_is_stopped_and_read_back_while_it_run
     assert world.told(key, "TargetReady") == ("True", "Written")
     assert sorted(world.told_jobs()) == ["weekly-bk", "weekly-vf"]
     assert world.recorder.reasons()[-3:] == ["BackupStarted", "NotEncrypted", "BackupCompleted"]
+
+
+def test_the_jobs_may_write_to_the_target_alone_and_have_nothing_else_of_the_cluster(world: ArchiveWorld) -> None:
+    world.serve("a")
+    world.go(world.archive(job={"nodeSelector": {"disk": "fast"}}), "Completed")
+
+    pods = {view["metadata"]["name"]: view["spec"]["template"]["spec"] for view in world.objects.jobs.list()}
+    writable = {
+        name: {m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if not m.get("readOnly")}
+        for name, pod in pods.items()
+    }
+    assert writable == {"weekly-bk": {"/tmp", "/archives"}, "weekly-vf": {"/tmp"}}
+    assert {mount["mountPath"] for mount in pods["weekly-vf"]["containers"][0]["volumeMounts"]} == {"/tmp", "/archives"}
+    for pod in pods.values():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["nodeSelector"] == {"disk": "fast"}
 
 
 def steps(world: ArchiveWorld) -> int:
@@ -87,6 +104,16 @@ def test_what_a_job_says_of_its_failure_is_told_and_the_server_runs(world: Archi
     assert target == (("False", reason) if reason.startswith("Target") else target)
 
 
+def test_the_target_is_found_before_the_server_stops(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["bk"] = None
+
+    world.go(key, "Running")
+
+    assert world.told(key, "TargetReady") == ("True", "Found")
+
+
 def test_the_server_is_let_go_before_the_failure_is_told(world: ArchiveWorld) -> None:
     world.serve("a")
     key = world.archive()
@@ -129,6 +156,37 @@ def test_a_job_whose_pod_never_starts_does_not_keep_the_server_down_until_its_de
 
     assert world.told(key, "Failed") == ("True", "JobNotStarted")
     assert world.states[-1] == "serving"
+
+
+def test_a_pod_that_silently_waits_for_a_volume_or_a_secret_does_not_keep_the_server_down_either(
+    world: ArchiveWorld,
+) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["bk"] = None
+    world.go(key, "Failed", passes=6)
+    world.has_pod("weekly-bk", "Pending", status={"active": 1})
+
+    world.clock.advance(301)
+    world.step(key)
+
+    assert world.told(key, "Failed") == ("True", "JobNotStarted")
+    assert "their events say why" in world.message(key)
+    assert world.states[-1] == "serving"
+
+
+def test_a_job_that_tries_once_more_after_hours_of_work_is_not_given_up(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.tells["vf"] = None
+    world.go(key, "Failed", passes=12)
+    assert "weekly-vf" in world.told_jobs()
+    world.clock.advance(3600)
+    world.has_pod("weekly-vf", "Failed", status={"active": 0, "failed": 1})
+
+    world.step(key)
+
+    assert world.phase(key) == "Verifying"
 
 
 def test_a_copy_beside_which_the_server_may_have_run_is_no_backup(world: ArchiveWorld) -> None:
@@ -381,3 +439,27 @@ def test_what_is_archived_of_the_objects_can_be_made_anew(world: ArchiveWorld) -
     assert items[1]["spec"]["quota"] == {"size": "1Gi"}
     assert all("status" not in item and "resourceVersion" not in item["metadata"] for item in items)
     assert items[2]["metadata"]["annotations"][PURGE_ANNOTATION] == "[]"
+
+
+def test_an_operator_that_dies_at_any_step_leaves_one_snapshot_of_each_share(
+    world: ArchiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "MAKING_S", 0.0)
+    pinned(world, deletionPolicy="Retain")
+    count = len(world.operations)
+    assert count > 15
+    for index in range(count):
+        before = set(world.on_server("/a"))
+        key = world.archive(f"backup-{index}")
+        world.operations.clear()
+        world.dies_after = index
+        try:
+            world.go(key, "Completed", "Failed", passes=100)
+        except Killed:
+            world.restarted_operator()
+        world.dies_after = None
+        assert world.go(key, "Completed", "Failed", passes=100) == "Completed", (index, world.backup_status(key))
+        (kept,) = world.backup_status(key)["artifacts"]
+        assert set(world.on_server("/a")) - before == {kept["snapshotID"]}, index
+        assert world.held() is None
+    assert world.harm == []

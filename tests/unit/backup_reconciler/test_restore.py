@@ -103,7 +103,9 @@ def test_the_share_is_closed_before_and_recorded_before_it_is_closed(restores: R
         for method, end in (("POST", "/disable"), ("PUT", ""))
     ]
     restored = next(i for i, operation in enumerate(restores.operations) if operation.endswith("/restore"))
-    assert max(order) < restored < restores.operations.index("POST /api/v1/shares/a/enable")
+    opened = restores.operations.index("POST /api/v1/shares/a/enable")
+    released = len(restores.operations) - 1 - restores.operations[::-1].index("json_patch")
+    assert max(order) < restored < opened < released
 
 
 @pytest.mark.parametrize(("shares", "stride"), [(("a",), 1), (("a", "b"), 7)])

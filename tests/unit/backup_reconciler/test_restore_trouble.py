@@ -12,7 +12,7 @@ from hack.localcluster.double.state import Row, State
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP
 from reconcilers.backup.restore.errands import Errands
-from reconcilers.backup.restore.run import LEAVING_LIMIT_S, WAIT_LIMIT_S
+from reconcilers.backup.restore.states import LEAVING_LIMIT_S, WAIT_LIMIT_S
 from reconcilers.hold import Hold, HoldMode
 from reconcilers.server.errors import Failure, ServerUnreachable
 from tests.support.backup_world import Killed
@@ -309,6 +309,24 @@ def test_one_that_is_deleted_is_finished_first(restores: RestoreWorld, after: in
     assert restores.enabled("b")
     assert restores.hold_text() == ""
     assert restores.on_server("/a") == [own]
+
+
+def test_while_one_that_is_deleted_comes_to_its_end_no_backup_begins(restores: RestoreWorld) -> None:
+    restores.kept("a")
+    key = restores.put_restore()
+    restores.altered = away_from_restores
+    restores.drive_some(key)
+    restores.delete_backup(key)
+    other = restores.put_backup("nightly", created="2029-01-01T00:00:00Z")
+
+    restores.round(key)
+    restores.pass_over(other)
+    assert restores.told(other, "Ready") == ("False", "InstanceBusy")
+
+    restores.altered = lambda _method, _path, answer: answer
+    assert restores.drive(key) == "gone"
+    restores.until(other, "Completed")
+    assert restores.read("a") == "good"
 
 
 def test_one_that_is_deleted_does_not_wait_for_ever_for_its_server(restores: RestoreWorld) -> None:

@@ -419,6 +419,24 @@ def test_a_share_with_a_cache_size_of_its_own_counts_with_that(world: World) -> 
     assert world.condition("Degraded")[1] == "CacheOvercommitted"
 
 
+def test_files_that_fill_half_of_their_cache_are_told_before_any_of_them_goes(world: World) -> None:
+    """Tried with v0.29.0: a full cache refuses writes; what was dropped from it read as zeros after a restart."""
+    run(world, cache={"size": "4Gi"})
+    declare(world, "usual")
+    declare(world, "large", cache={"localSize": "8Gi"})
+    for name in ("usual", "large"):
+        filled = {"path": f"/{name}", "usedBytes": 3 * 1024**3}
+        world.change(DITTOFS_SHARE, name, {"status": filled}, subresource="status")
+
+    world.reconcile()
+
+    assert world.condition("Degraded") == ("True", "CacheTooSmall")
+    assert "the files of /usual take more than 50% of their cache" in world.message("Degraded")
+    world.change_spec(cache={"size": "7Gi", "storage": {"size": "20Gi"}})
+    world.reconcile()
+    assert "CacheTooSmall" not in str(world.status["conditions"])
+
+
 def declare(world: World, name: str, **spec: Any) -> None:
     metadata = {"name": name, "namespace": NAMESPACE}
     world.create(DITTOFS_SHARE, {"metadata": metadata, "spec": {"instanceRef": {"name": "demo"}, **spec}})

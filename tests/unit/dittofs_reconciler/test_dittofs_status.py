@@ -53,7 +53,7 @@ STOPPED = Observed(replicas=0, stateful_set=replace(STATEFUL_SET, wanted=0, exis
 STOP = Hold("nightly", "u", HoldMode.STOP, datetime(2030, 1, 2, tzinfo=UTC))
 HELD_STOPPING = replace(STOPPING, hold=STOP)
 HELD_STOPPED = replace(STOPPED, hold=STOP)
-HELD_WHILE_A_POD_COMES = replace(HELD_STOPPED, stateful_set=replace(STATEFUL_SET, existing=0, generation=2))
+HELD_WHILE_A_POD_COMES = replace(HELD_STOPPED, stateful_set=replace(STATEFUL_SET, wanted=0, existing=0, generation=2))
 HELD_WITHOUT_CLIENTS = replace(
     RUNNING, hold=replace(STOP, mode=HoldMode.ADAPTERS_OFF), server=replace(SERVER, adapters=MappingProxyType({}))
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from prometheus_client import CollectorRegistry
 
+from dittofs_operator import deployment
 from dittofs_operator.backup_metrics import GAUGES, BackupMetrics
 from reconcilers.api.backup import BackupPhase, DittoFSBackup
 from reconcilers.backup.archive.job_stage import START_LIMIT_S as START_LIMIT_S_OF_JOBS
@@ -18,8 +19,9 @@ from reconcilers.backup.run import RUN_LIMIT_S, START_LIMIT_S
 from reconcilers.patience import PATIENCE_S
 from tests.support.crd_admission import admit
 
-PAGE = (Path(__file__).parents[3] / "docs" / "backup.md").read_text()
-SOURCES = "".join(file.read_text() for file in (Path(__file__).parents[3] / "reconcilers").rglob("*.py"))
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "backup.md").read_text()
+SOURCES = "".join(file.read_text() for file in (ROOT / "reconcilers").rglob("*.py"))
 
 
 def test_its_metrics_are_those_that_there_are() -> None:
@@ -30,11 +32,20 @@ def test_its_metrics_are_those_that_there_are() -> None:
     assert set(re.findall(r"dittofs_operator_backup\w+", PAGE)) == {*GAUGES, *counters}
 
 
+def test_its_alerts_are_those_of_the_manifest() -> None:
+    (groups,) = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(groups:.*?)```", PAGE, re.DOTALL))
+    (rule,) = yaml.safe_load_all((ROOT / "manifests" / "monitoring" / "backup-alerts.yaml").read_text())
+
+    assert (rule["apiVersion"], rule["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
+    assert rule["spec"] == groups
+    assert rule["metadata"]["namespace"] == deployment.NAMESPACE
+
+
 def test_its_examples_are_taken_by_the_api_server() -> None:
     examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
     backups = [example for example in examples if example.get("kind") == "DittoFSBackup"]
 
-    assert len(backups) == 4
+    assert len(backups) == 5
     for backup in backups:
         assert set(backup["spec"]) <= set(admit(DittoFSBackup, backup)["spec"])
 

@@ -29,7 +29,7 @@ def told(**result: str) -> str:
 
 
 def test_a_job_without_an_end_runs() -> None:
-    assert job_outcome(job(), []) == JobOutcome(JobState.RUNNING)
+    assert job_outcome(job(), []) == JobOutcome(JobState.RUNNING, idle=True)
     assert job_outcome({"metadata": {}}, [pod("Running", containerStatuses=[RUNNING])]) == JobOutcome(JobState.RUNNING)
 
 
@@ -94,8 +94,19 @@ def test_what_a_pod_waits_for_is_told_as_its_scheduler_or_kubelet_says() -> None
     unscheduled = job_outcome(job(), [pod("Pending", conditions=[condition])])
     unpulled = job_outcome(job(), [pod("Pending", containerStatuses=[{"state": {"waiting": waiting}}])])
 
-    assert unscheduled == JobOutcome(JobState.RUNNING, 'no node takes its pod "p": 0/3 nodes')
-    assert unpulled == JobOutcome(JobState.RUNNING, 'its pod "p" waits: ImagePullBackOff: not found')
+    assert unscheduled == JobOutcome(JobState.RUNNING, 'no node takes its pod "p": 0/3 nodes', idle=True)
+    assert unpulled == JobOutcome(JobState.RUNNING, 'its pod "p" waits: ImagePullBackOff: not found', idle=True)
+
+
+def test_a_job_is_idle_until_a_pod_of_it_worked_and_not_between_two_pods() -> None:
+    """A pod that waits for a volume or a Secret is Pending without a word, and counted as active by its Job."""
+    silent = pod("Pending", containerStatuses=[{"state": {"waiting": {"reason": "ContainerCreating"}}}])
+    active, tried = {"status": {"active": 1}}, {"status": {"active": 0, "failed": 1}}
+
+    assert job_outcome(job() | active, [silent]).idle
+    assert not job_outcome(job() | active, [pod("Running", containerStatuses=[RUNNING])]).idle
+    assert not job_outcome(job() | tried, []).idle
+    assert not job_outcome(job() | active, [pod("Failed", "a", **ended("")), silent]).idle
 
 
 def test_words_that_are_no_object_are_no_result() -> None:

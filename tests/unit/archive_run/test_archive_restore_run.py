@@ -1,0 +1,243 @@
+"""Restores from archives: once, into what is empty, and with what came back made anew before the server runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dittofs_operator.archive import comeback
+from informers.resource import ObjectKey
+from reconcilers import names
+from reconcilers.api.resources import DITTOFS_SHARE
+from reconcilers.backup.archive.restore_run import LOAD_LIMIT_S
+from reconcilers.backup.archive.run import MARGIN_S, PREPARE_LIMIT_S
+from tests.support.archive_world import SHA256, WRITTEN, ArchiveWorld, Killed
+from tests.support.share_world import CLAIM
+
+PURGE = '{"addresses":{"/gone":5},"last":5}'
+SOURCE = {"archive": {"id": "weekly-1", "pvc": {"claimName": CLAIM.name}}}
+OBJECTS = json.dumps(
+    {
+        "items": [
+            {"kind": "DittoFS", "metadata": {"name": "demo"}},
+            {
+                "kind": "DittoFSShare",
+                "metadata": {"name": "a", "labels": {"team": "x"}},
+                "spec": {"instanceRef": {"name": "elsewhere"}, "path": "/a", "quota": {"size": "1Gi"}},
+            },
+            {"kind": "DittoFSShare", "metadata": {"name": "b"}, "spec": {"instanceRef": {"name": "elsewhere"}}},
+            {
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "demo-metadata", "annotations": {names.PURGE_ANNOTATION: PURGE}},
+            },
+        ]
+    }
+).encode()
+
+
+class RestoreWorld(ArchiveWorld):
+    """A server that has what was restored, since the Jobs here only say that they did something."""
+
+    def prepare(self) -> None:
+        self.serve("a", "b")
+        for view in self.objects.shares.list():
+            self.objects.shares.remove(view)
+
+    def restore(self, name: str = "again", **spec: Any) -> ObjectKey:
+        return self.put_backup(name, operation="Restore", restore={**SOURCE, **spec})
+
+    def _run(self, job: dict[str, Any], hold: Any) -> None:
+        if job["metadata"]["name"].endswith("-rs") and "rs" not in self.tells:
+            container = job["spec"]["template"]["spec"]["containers"][0]
+            number = next(int(flag.partition("=")[2]) for flag in container["args"] if flag.startswith("--page="))
+            self.tells["rs"] = {**WRITTEN, **comeback.page(OBJECTS, number)}
+            super()._run(job, hold)
+            del self.tells["rs"]
+        else:
+            super()._run(job, hold)
+
+
+@pytest.fixture
+def restores(world: ArchiveWorld) -> RestoreWorld:
+    world.__class__ = RestoreWorld
+    assert isinstance(world, RestoreWorld)
+    world.prepare()
+    return world
+
+
+def made(world: ArchiveWorld) -> list[str]:
+    return sorted(view["metadata"]["name"] for view in world.objects.shares.list())
+
+
+def test_what_was_archived_comes_back_before_the_server_runs_again(restores: RestoreWorld) -> None:
+    key = restores.restore()
+    restores.go(key, "Verifying")
+
+    # Not yet seen to be let go: all that the server will look for at its start is there.
+    share = restores.objects.get(DITTOFS_SHARE, ObjectKey("default", "a"))
+    assert made(restores) == ["a", "b"]
+    assert (share["spec"]["instanceRef"], share["spec"]["quota"]) == ({"name": "demo"}, {"size": "1Gi"})
+    assert share["metadata"]["labels"] == {"team": "x"}
+    claim = restores.objects.claims.get(CLAIM)
+    assert claim is not None
+    assert claim["metadata"]["annotations"][names.PURGE_ANNOTATION] == PURGE
+
+    assert restores.go(key, "Completed", "Failed") == "Completed"
+    status = restores.backup_status(key)
+    assert restores.states == ["serving", "stopped", "serving"]
+    assert restores.held() is None
+    assert [(one["path"], one["state"]) for one in status["restored"]] == [("/a", "Restored"), ("/b", "Restored")]
+    assert status["manifestSHA256"] == SHA256
+    assert "archiveID" not in status
+    assert restores.recorder.reasons()[-2:] == ["RestoreStarted", "RestoreCompleted"]
+
+
+def test_the_job_gets_the_claims_and_what_is_of_this_cluster(restores: RestoreWorld) -> None:
+    restores.go(restores.restore(), "Completed")
+
+    (job,) = restores.objects.jobs.list()
+    pod = job["spec"]["template"]["spec"]
+    arguments = set(pod["containers"][0]["args"])
+    assert {"restore", "--uid=uid-again", "--archive=weekly-1", "--admin-password=/job/admin/file"} <= arguments
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in pod["containers"][0]["volumeMounts"]}
+    writable = {path for path, read_only in mounts.items() if not read_only}
+    assert writable == {"/tmp", "/data/controlplane", "/data/metadata", "/data/payload"}
+
+
+def test_without_create_shares_none_is_made(restores: RestoreWorld) -> None:
+    key = restores.restore(createShares=False)
+
+    assert restores.go(key, "Completed", "Failed") == "Completed"
+
+    assert made(restores) == []
+
+
+def test_an_instance_with_shares_is_left_alone(world: ArchiveWorld) -> None:
+    world.serve("mine")
+    key = world.put_backup("again", operation="Restore", restore=SOURCE)
+
+    world.step(key)
+
+    assert world.told(key, "Ready") == ("False", "NotEmpty")
+    assert world.states == ["serving"]
+
+
+def test_nothing_is_restored_beside_a_server_of_the_same_bucket(restores: RestoreWorld) -> None:
+    known = {"type": "Degraded", "status": "True", "lastTransitionTime": "2030-01-02T03:00:00Z"}
+    restores.put_instance(conditions=[{**known, "reason": "BucketShared", "message": "delete the other one"}])
+    key = restores.restore()
+
+    restores.pass_over(key)
+
+    assert restores.told(key, "Ready") == ("False", "BucketShared")
+    assert restores.message(key) == "delete the other one"
+
+
+def test_objects_of_many_pages_come_back_whole(restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comeback, "PAGE_BYTES", 100)
+    key = restores.restore()
+
+    assert restores.go(key, "Completed", "Failed", passes=60) == "Completed"
+
+    assert made(restores) == ["a", "b"]
+    assert len(restores.operations) > 3
+
+
+@pytest.mark.parametrize("page_bytes", [2400, 150])
+def test_an_operator_that_dies_at_any_step_ends_with_all_of_it_and_a_running_server(
+    restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch, page_bytes: int
+) -> None:
+    monkeypatch.setattr(comeback, "PAGE_BYTES", page_bytes)
+    index = 0
+    while True:
+        key = restores.restore(f"again-{index}")
+        for view in restores.objects.shares.list():
+            restores.objects.shares.remove(view)
+        restores.operations.clear()
+        restores.dies_after = index
+        died = False
+        try:
+            restores.go(key, "Completed", "Failed", passes=60)
+        except Killed:
+            died = True
+            restores.restarted_operator()
+        restores.dies_after = None
+        assert restores.go(key, "Completed", "Failed", passes=60) == "Completed", (index, restores.backup_status(key))
+        assert made(restores) == ["a", "b"]
+        assert restores.held() is None
+        if not died:
+            break
+        index += 1
+    assert index > 10
+    assert restores.harm == []
+
+
+@pytest.mark.parametrize("reason", ["ArchiveDamaged", "NotEmpty", "DifferentInstance", "KeyWrong"])
+def test_what_the_job_says_of_its_failure_is_told_and_the_server_runs(restores: RestoreWorld, reason: str) -> None:
+    restores.tells["rs"] = {"result": "Failed", "reason": reason, "message": "what to do"}
+    key = restores.restore()
+
+    assert restores.go(key, "Completed", "Failed") == "Failed"
+
+    assert restores.told(key, "Failed") == ("True", reason)
+    assert "what to do" in restores.message(key)
+    assert made(restores) == []
+    assert restores.held() is None
+    assert restores.failed == []
+
+
+def test_a_job_that_takes_too_long_ends_with_a_running_server(restores: RestoreWorld) -> None:
+    restores.tells["rs"] = None
+    key = restores.restore()
+    restores.go(key, "Failed", passes=5)
+    assert restores.states[-1] == "stopped"
+
+    restores.clock.advance(PREPARE_LIMIT_S + 7200 + MARGIN_S)
+    restores.step(key)
+
+    assert restores.told(key, "Failed") == ("True", "DeadlineExceeded")
+    assert restores.states[-1] == "serving"
+
+
+def test_shares_that_the_server_never_loads_are_no_restore(restores: RestoreWorld) -> None:
+    restores.altered = lambda method, path, answer: [] if path == "/api/v1/shares" and method == "GET" else answer
+    key = restores.restore()
+    restores.go(key, "Failed", passes=15)
+    assert restores.phase(key) == "Verifying"
+
+    restores.clock.advance(PREPARE_LIMIT_S + 7200 + MARGIN_S + LOAD_LIMIT_S)
+    restores.step(key)
+
+    assert restores.told(key, "Failed") == ("True", "DeadlineExceeded")
+
+
+def test_a_share_that_can_t_be_made_is_told_and_holds_up_nothing(restores: RestoreWorld) -> None:
+    key = restores.restore()
+    restores.go(key, "Verifying", passes=1)
+    restores.objects.put(
+        {
+            "kind": DITTOFS_SHARE.kind,
+            "metadata": {"name": "b", "namespace": "default", "uid": "u"},
+            "spec": {"instanceRef": {"name": "other"}},
+        }
+    )
+
+    assert restores.go(key, "Completed", "Failed") == "Completed"
+
+    (note,) = [event.note for event in restores.recorder.events if event.reason == "ShareNotMade"]
+    assert 'DittoFSShare "b" is there, of another DittoFS' in note
+
+
+def test_a_deleted_restore_comes_to_its_end_and_leaves_the_archive_alone(restores: RestoreWorld) -> None:
+    key = restores.restore()
+    restores.go(key, "Failed", passes=3)
+    restores.delete_backup(key)
+
+    for _ in range(12):
+        restores.step(key)
+
+    assert not restores.backup_exists(key)
+    assert restores.held() is None
+    assert not any(name.endswith("-rm") for name in restores.told_jobs())
