@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from informers.resource import View
 from reconcilers import names
 from reconcilers.api.backup import BackupPhase, Operation
+from reconcilers.api.scalars import parse_bytes
 from reconcilers.backup.schedule import Schedule, ScheduleError
 
 #: Not `instance`, which Prometheus gives to what it scrapes.
@@ -31,7 +32,7 @@ _INTERVAL = "dittofs_operator_backup_schedule_interval_seconds"
 GAUGES = {
     _CREATED: "When the backup or schedule was made.",
     _LAST_SUCCESS: "When the last completed backup ended; absent while there is none.",
-    _SIZE: "What the artifacts of the last completed backup take.",
+    _SIZE: "What the last completed backup takes: its snapshots' metadata, or its archive.",
     _DURATION: "How long the last completed backup took.",
     _INTERVAL: "The longest time between two slots of a schedule that is not suspended.",
 }
@@ -86,8 +87,15 @@ def _values(view: View, last: View | None) -> Iterator[tuple[str, float]]:
         yield _LAST_SUCCESS, _seconds(succeeded)
     if last is not None:
         found = last["status"]
-        yield _SIZE, float(sum(artifact.get("bytes") or 0 for artifact in found.get("artifacts") or ()))
+        yield _SIZE, _bytes_kept(found)
         yield _DURATION, _seconds(found["completionTime"]) - _seconds(found["startTime"])
+
+
+def _bytes_kept(status: View) -> float:
+    """What a backup takes: an archive as a whole, whatever the snapshots are that keep what it refers to."""
+    if status.get("archiveID"):
+        return float(parse_bytes(str(status.get("size") or "0")))
+    return float(sum(artifact.get("bytes") or 0 for artifact in status.get("artifacts") or ()))
 
 
 def _newest_completed(views: Iterable[View]) -> dict[str, View]:

@@ -56,6 +56,12 @@ def test_a_completed_backup_tells_when_it_ended_how_long_it_took_and_what_it_tak
     }
 
 
+def test_an_archive_takes_what_is_stored_of_it_not_what_its_snapshots_take() -> None:
+    archived = {**ENDED, "archiveID": "weekly-1", "size": "20Ki"}
+
+    assert told(backup("weekly", archived, method="Archive"))["size_bytes", "weekly"] == 20_480.0
+
+
 def test_a_restore_is_no_backup() -> None:
     assert told(backup("back", ENDED, operation="Restore")) == {}
 
