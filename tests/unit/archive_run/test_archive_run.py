@@ -12,7 +12,7 @@ import pytest
 from hack.localcluster.double import snapshots
 from informers.resource import ObjectKey
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, JOB, PERSISTENT_VOLUME_CLAIM
-from reconcilers.backup.archive.run import PREPARE_LIMIT_S
+from reconcilers.backup.archive.limits import PREPARE_LIMIT_S
 from reconcilers.names import PURGE_ANNOTATION
 from tests.support.archive_world import COVERED, SHA256, ArchiveWorld, Killed
 
