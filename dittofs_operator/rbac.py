@@ -47,7 +47,11 @@ PERMISSIONS: tuple[Permission, ...] = (
         "children block the deletion of their owner (admission OwnerReferencesPermissionEnforcement asks for it)",
         part="finalizers",
     ),
-    _to(resources.DITTOFS_SHARE, (*READ, "patch"), "reconciled; patched for the finalizer"),
+    _to(
+        resources.DITTOFS_SHARE,
+        (*READ, "create", "patch"),
+        "reconciled; patched for the finalizer; made anew from an archive",
+    ),
     _to(resources.DITTOFS_SHARE, ("patch",), "reports what was found", part="status"),
     _to(
         resources.DITTOFS_BACKUP,

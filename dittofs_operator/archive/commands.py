@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from dittofs_operator.archive import report
 from dittofs_operator.archive.bucket import BucketPlace, BucketTarget
@@ -19,7 +22,7 @@ from dittofs_operator.archive.compression import Compression
 from dittofs_operator.archive.control_plane_edit import Edit
 from dittofs_operator.archive.create import Order, create
 from dittofs_operator.archive.entries import archived_objects
-from dittofs_operator.archive.errors import EXIT_CODES, ArchiveError
+from dittofs_operator.archive.errors import EXIT_CODES, ArchiveError, Reason
 from dittofs_operator.archive.flags import BACKUP, REMOVE, REMOVE_OBJECTS, VERIFY
 from dittofs_operator.archive.folder import FolderTarget
 from dittofs_operator.archive.inputs import (
@@ -47,7 +50,8 @@ def run(command: str, given: Mapping[str, object], *, program: str, version: str
     """Do `command` with the flags that were `given`; returns the exit code."""
     flags = Namespace(**given)
     try:
-        told, code = _run(command, flags, version), 0
+        with _stopped_by_signal():
+            told, code = _run(command, flags, version), 0
     except WrongInput as error:
         told, code = report.failed("WrongInput", str(error)), _WRONG_USAGE
     except ArchiveError as error:
@@ -62,6 +66,24 @@ def run(command: str, given: Mapping[str, object], *, program: str, version: str
         sys.stderr.write(f"{program} {command}: the result can't be left in {flags.result}: {error.strerror}\n")
         return code or _FAILED
     return code
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[None]:
+    """Let SIGTERM end a command as any failure does: it clears what it put, and tells why."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise ArchiveError(
+            Reason.STOPPED,
+            "it was asked to stop before it was done, as it is at the deadline of its Job: give it more time",
+        )
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(command: str, flags: Namespace, version: str) -> dict[str, object]:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     CLAIM_FULL = "ClaimFull"
     NOT_EMPTY = "NotEmpty"
     DIFFERENT_INSTANCE = "DifferentInstance"
+    STOPPED = "Stopped"
 
 
 #: What a command ends with: what has the same remedy has the same code. 1 and 2 are taken (failed, wrong usage).
@@ -49,6 +50,7 @@ EXIT_CODES: Mapping[Reason, int] = {
     Reason.CLAIM_FULL: 17,
     Reason.NOT_EMPTY: 18,
     Reason.DIFFERENT_INSTANCE: 18,
+    Reason.STOPPED: 19,
 }
 
 

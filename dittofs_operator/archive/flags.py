@@ -18,8 +18,8 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _CODES = (
     "Ends with 0 when all is done; else with 10 when the source, 11 when the target, 12 when the way to it, 13 when "
     "the key has to be seen to, 14 when there is no archive, 15 when it is damaged, 16 when it is of a later version, "
-    "17 when a claim has to be seen to, 18 when the instance has to be another, 2 when the flags are wrong, and 1 when "
-    "the program failed."
+    "17 when a claim has to be seen to, 18 when the instance has to be another, 19 when it was asked to stop, 2 when "
+    "the flags are wrong, and 1 when the program failed."
 )
 
 

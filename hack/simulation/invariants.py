@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from hack.localcluster.double.state import Row
 from hack.simulation.http import HttpRequest
 from hack.simulation.network import Server
 from hack.simulation.operator import NAMESPACE, OneAtATime, OperatorProcess, WatchedCollection
@@ -14,7 +15,7 @@ from hack.simulation.scheduler import Process
 from hack.simulation.servers import waiting_values
 from informers.errors import NotFound
 from informers.lease import LEASES, LeaseRecord
-from informers.resource import ObjectKey
+from informers.resource import Manifest, ObjectKey
 from reconcilers.api.resources import DITTOFS_SHARE
 from reconcilers.api.share import ShareCondition
 
@@ -111,7 +112,7 @@ def check_in_force(world: World) -> None:
             world.violate(NO_UNTRUTH, f"share {name} tells that {values} is in force, and it is {truth}")
         elif answer != "Unknown" and (answer == "True") != (truth != wanted):
             world.violate(NO_UNTRUTH, f"share {name}, of which {truth} is in force, not {wanted}, waits: {answer}")
-        elif answer == "Unknown" and row["created_at"] >= share["metadata"]["creationTimestamp"]:
+        elif answer == "Unknown" and row["id"] not in world.cluster.kubelet.spoiled and _is_newer(row, share):
             world.violate(NO_UNTRUTH, f"share {name}, which the operator made, does not tell what is in force: {truth}")
 
 
@@ -139,6 +140,10 @@ def sizes(world: World, operator: OperatorProcess) -> Iterator[tuple[str, int]]:
     process = operator.process
     yield "connections", sum(connection.process is process for connection in world.network.connections)
     yield "tasks", sum(task.process is process and not task.done for task in world.scheduler.tasks)
+
+
+def _is_newer(row: Row, share: Manifest) -> bool:
+    return bool(row["created_at"] >= share["metadata"]["creationTimestamp"])
 
 
 def _stale(world: World, watched: WatchedCollection) -> Iterator[str]:

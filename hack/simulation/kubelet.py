@@ -79,6 +79,8 @@ class Kubelet:
         self._break_connections = break_connections
         self._containers: dict[str, _Container] = {}
         self._addresses = 0
+        #: The ids of shares that somebody changed on their server.
+        self.spoiled: set[str] = set()
         #: By uid of the pod, the last words of its container `purge`.
         self._purged: dict[str, str] = {}
 
@@ -105,8 +107,9 @@ class Kubelet:
         """Change a share on the server of `instance`, as somebody with the password could."""
         double = self.servers().get(instance)
         row = double.rows("shares").get(path) if double is not None else None
-        if row is not None:
-            row["read_only"] = not row["read_only"]
+        if double is not None and row is not None:
+            double.change_share(path, read_only=not row["read_only"], encrypt_data=True)
+            self.spoiled.add(row["id"])
 
     def close(self) -> None:
         """End all servers."""

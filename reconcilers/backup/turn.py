@@ -11,6 +11,7 @@ from reconcilers.api.backup import FINISHED, BackupCondition, Operation
 _ELSEWHERE = frozenset(
     {
         "ShareNotFound",
+        "ShareSuspended",
         "NoShares",
         "InvalidSpec",
         "BackupNotFound",

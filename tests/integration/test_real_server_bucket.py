@@ -166,7 +166,9 @@ def test_the_cache_of_a_share_has_its_own_size_from_the_next_start_on(world: Wor
     world.until_gone(DITTOFS_SHARE, "sized")
 
 
-def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world: World, export: Mount) -> None:
+def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket_and_comes_back_from_there(
+    world: World, export: Mount
+) -> None:
     export.write("kept", CONTENT.title())
 
     world.backup("kept")
@@ -176,8 +178,16 @@ def test_a_backup_is_durable_when_the_server_found_all_of_it_in_the_bucket(world
     assert status["durable"] is True
     assert [artifact["durable"] for artifact in status["artifacts"]] == [True]
     assert f"s3://{BUCKET}/default/demo/" in status["artifacts"][0]["location"]
-    world.delete(DITTOFS_BACKUP, "kept")
-    world.until_gone(DITTOFS_BACKUP, "kept")
+
+    export.remove("kept")
+    export.write("later", "x")
+    world.backup("back", operation="Restore", restore={"backupRef": {"name": "kept"}})
+    world.until_phase(DITTOFS_BACKUP, "back", "Completed")
+    assert export.read("kept") == CONTENT.title()
+    assert "later" not in export.list()
+    for name in ("back", "kept"):
+        world.delete(DITTOFS_BACKUP, name)
+        world.until_gone(DITTOFS_BACKUP, name)
     assert world.server().snapshots("/export") == []
 
 

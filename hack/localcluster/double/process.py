@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.localcluster.double import routes, tls, tokens
-from hack.localcluster.double.answers import Answer, Problem, bad_request, text_answer
+from hack.localcluster.double.answers import Answer, Problem, bad_request, text_answer, timestamp
 from hack.localcluster.double.configuration import MIN_SECRET_CHARACTERS, StartFailed, load
 from hack.localcluster.double.request import Request
 from hack.localcluster.double.restores import undo_halves
@@ -50,6 +50,11 @@ class Double:
     def rows(self, table: str) -> dict[str, Row]:
         """The rows of `table` by name, for looking and for meddling."""
         return self._state.tables[table]
+
+    def change_share(self, name: str, **fields: Any) -> None:
+        """Change the row of the share `name`, as somebody else could."""
+        self.rows("shares")[name].update(fields, updated_at=timestamp())
+        self._state.save()
 
     def close(self) -> None:
         """End the process: its stores are closed when this returns."""

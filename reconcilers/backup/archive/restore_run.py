@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from informers.clock import Clock
 from informers.errors import Forbidden, Invalid
@@ -21,9 +20,10 @@ from reconcilers.backup.archive.comeback import Comeback, Remaker, Unreadable, u
 from reconcilers.backup.archive.course import Stage
 from reconcilers.backup.archive.inputs import Inputs, NameTaken
 from reconcilers.backup.archive.job_stage import SeenJob, seen
-from reconcilers.backup.archive.orders import RESTORE, Orders, archive_id, deadline_s, location
+from reconcilers.backup.archive.limits import latest_restore
+from reconcilers.backup.archive.orders import RESTORE, Orders, archive_id, location
 from reconcilers.backup.archive.restore_course import RestoreDeed, RestoreSight, next_restore_deed
-from reconcilers.backup.archive.run import LOOK_EVERY_S, MARGIN_S, PREPARE_LIMIT_S, SOON_S
+from reconcilers.backup.archive.run import LOOK_EVERY_S, SOON_S
 from reconcilers.backup.archive.target import Targets
 from reconcilers.backup.caches import BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle
@@ -36,8 +36,6 @@ from reconcilers.server.credentials import CredentialsMissing
 from reconcilers.server.errors import ServerError
 from reconcilers.share.access import ServerAccess, is_reachable
 
-#: How long the server may take to start and to load what came back.
-LOAD_LIMIT_S = 900.0
 #: Of what could not be made, so many have an event.
 _TOLD = 5
 
@@ -164,7 +162,7 @@ class ArchiveRestoreRun:
             job=job.stage,
             complete=bool(pages),
             loaded=recorded and ours is None and instance is not None and self._is_loaded(backup, instance),
-            overdue=now >= _latest(backup, recorded=recorded, working=job.stage is not Stage.ABSENT),
+            overdue=now >= latest_restore(backup, recorded=recorded, working=job.stage is not Stage.ABSENT),
         )
         return _Scene(subject, instance, sight, job, pages)
 
@@ -196,7 +194,7 @@ class ArchiveRestoreRun:
 
     def _stop(self, scene: _Scene, instance: DittoFS) -> Result:
         backup = scene.backup
-        until = _latest(backup, recorded=False, working=True)
+        until = latest_restore(backup, recorded=False, working=True)
         hold = Hold(backup.metadata.name, backup.metadata.uid, HoldMode.STOP, until)
         if holder := self._keeper.take(instance.key, hold):
             return self._wait(scene, f'waits for DittoFSBackup "{holder}", which holds the instance')
@@ -291,13 +289,6 @@ _GIVING_UP = {
 def _ended(scene: _Scene) -> Result:
     # An object that was deleted meanwhile has waited for this.
     return RequeueAfter(SOON_S) if scene.backup.deleting else Done()
-
-
-def _latest(backup: DittoFSBackup, *, recorded: bool, working: bool) -> datetime:
-    """When the restore gives up, if it gets no further than this."""
-    limit_s = PREPARE_LIMIT_S + (deadline_s(backup) + MARGIN_S if working or recorded else 0)
-    limit_s += LOAD_LIMIT_S if recorded else 0
-    return datetime.fromisoformat(backup.status.start_time) + timedelta(seconds=limit_s)
 
 
 def _restored(comeback: Comeback, state: RestoreState) -> tuple[RestoredShare, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from informers.clock import Clock
 from informers.errors import Forbidden, Invalid
@@ -27,14 +26,16 @@ from reconcilers.backup.archive.contents import TooLarge
 from reconcilers.backup.archive.course import Deed, Sight, Stage, next_deed
 from reconcilers.backup.archive.inputs import Inputs, NameTaken
 from reconcilers.backup.archive.job_stage import SeenJob, seen
-from reconcilers.backup.archive.orders import READ, WRITE, Orders, deadline_s, location
+from reconcilers.backup.archive.limits import latest_archive
+from reconcilers.backup.archive.orders import READ, WRITE, Orders, location
 from reconcilers.backup.archive.target import Targets
+from reconcilers.backup.archive.words import GIVING_UP, WAITING, target_trouble
 from reconcilers.backup.caches import BackupCaches, instance_key, instance_of
 from reconcilers.backup.plan import Obstacle
 from reconcilers.backup.snapshots import Artifacts, Verdict
 from reconcilers.backup.subject import Subject
 from reconcilers.builders.job import JobOptions, job_name
-from reconcilers.conditions import Condition, false, true
+from reconcilers.conditions import true
 from reconcilers.hold import Hold, HoldMode, is_held_stopped, is_held_without_clients, standing
 from reconcilers.hold_keeper import HoldKeeper
 from reconcilers.jobs import NO_IMAGE, JobNameTaken, Jobs
@@ -43,25 +44,8 @@ from reconcilers.server.errors import Reaction, ServerError, treatment
 from reconcilers.share.access import ServerAccess
 from reconcilers.share.declared import path_winners
 
-#: How long it may take from the beginning until the server has stopped.
-PREPARE_LIMIT_S = 900.0
-#: What a Job may take beyond its own deadline until it is seen to have ended.
-MARGIN_S = 300.0
 #: How often to look, should nobody call; and how soon at what comes at once.
 LOOK_EVERY_S, SOON_S = 10.0, 1.0
-
-#: What the commands say of the place or the key, and not of the instance.
-_OF_TARGET = frozenset(
-    {
-        "TargetMissing",
-        "TargetFull",
-        "TargetRefused",
-        "TargetUnreachable",
-        "KeyMissing",
-        "KeyUnusable",
-        "KeyWrong",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +135,9 @@ class ArchiveRun:
             message = f'DittoFS "{subject.backup.spec.instance_ref.name}" is gone, or about to go'
             return self._fail(scene, "InstanceNotFound", message)
         deed = next_deed(scene.sight)
-        if deed in _WAITING:
+        if deed in WAITING:
             return self._wait(scene, deed)
-        if deed in _GIVING_UP:
+        if deed in GIVING_UP:
             return self._give_up(scene, deed)
         if instance is not None and not recorded:
             return self._prepare(scene, instance, deed)
@@ -178,7 +162,7 @@ class ArchiveRun:
             pinned=needs_pins and bool(artifacts) and all(one.bytes for one in artifacts),
             copy=copy.stage,
             verify=verify.stage,
-            overdue=now >= _latest(backup, recorded=recorded, copying=copy.stage is not Stage.ABSENT),
+            overdue=now >= latest_archive(backup, recorded=recorded, copying=copy.stage is not Stage.ABSENT),
         )
         return _Scene(subject, instance, sight, copy, verify)
 
@@ -211,7 +195,7 @@ class ArchiveRun:
 
     def _hold(self, scene: _Scene, instance: DittoFS, mode: HoldMode) -> Result:
         backup = scene.backup
-        until = _latest(backup, recorded=False, copying=mode is HoldMode.STOP)
+        until = latest_archive(backup, recorded=False, copying=mode is HoldMode.STOP)
         holder = self._keeper.take(instance.key, Hold(backup.metadata.name, backup.metadata.uid, mode, until))
         if holder:
             message = f'waits for DittoFSBackup "{holder}", which holds the instance'
@@ -298,13 +282,13 @@ class ArchiveRun:
         job = scene.verify if scene.sight.recorded else scene.copy
         phase = BackupPhase.VERIFYING if scene.sight.recorded else BackupPhase.RUNNING
         name = scene.backup.status.job_ref.name if scene.backup.status.job_ref is not None else ""
-        words = _WAITING[deed] or f'the Job "{name}" is at work' + (f": {job.message}" if job.message else "")
+        words = WAITING[deed] or f'the Job "{name}" is at work' + (f": {job.message}" if job.message else "")
         self._tell(scene.subject, phase, words)
         return RequeueAfter(LOOK_EVERY_S)
 
     def _give_up(self, scene: _Scene, deed: Deed) -> Result:
         job = scene.verify if scene.sight.recorded else scene.copy
-        reason, words = _GIVING_UP[deed]
+        reason, words = GIVING_UP[deed]
         if deed in (Deed.GIVE_UP_COPY, Deed.GIVE_UP_VERIFY):
             reason = str(job.result.get("reason") or reason)
         return self._fail(scene, reason, f"{words}{': ' if words and job.message else ''}{job.message}")
@@ -315,7 +299,7 @@ class ArchiveRun:
         self._keeper.release(instance_key(subject.view), scene.backup.metadata.uid)
         facts = status.BackupFacts.of_status(self._newest(subject).backup)
         findings = status.failed(facts, reason, message, now=self._clock.now())
-        self._write(subject, replace(findings, target=_target_trouble(reason, message)))
+        self._write(subject, replace(findings, target=target_trouble(reason, message)))
         for job in (scene.copy, scene.verify):
             if job.view is not None and job.runs:
                 self._jobs.remove(job.view)
@@ -332,33 +316,3 @@ class ArchiveRun:
 
     def _orders(self, scene: _Scene) -> Orders:
         return Orders(scene.backup, self._image, scene.instance)
-
-
-#: What is waited for; empty: a Job.
-_WAITING = {
-    Deed.AWAIT_SILENCE: "waits until the adapters are off",
-    Deed.AWAIT_STOP: "waits until the server has stopped",
-    Deed.AWAIT_COPY: "",
-    Deed.AWAIT_VERIFY: "",
-}
-_GIVING_UP = {
-    Deed.GIVE_UP_LATE: ("DeadlineExceeded", "it took too long"),
-    Deed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work, and their events say why"),
-    Deed.GIVE_UP_COPY: ("JobFailed", ""),
-    Deed.GIVE_UP_VERIFY: ("JobFailed", ""),
-    Deed.GIVE_UP_UNHELD: (
-        "HoldLost",
-        "the hold on the instance ended before the copy did, so that the server may have run beside it",
-    ),
-}
-
-
-def _latest(backup: DittoFSBackup, *, recorded: bool, copying: bool) -> datetime:
-    """When the backup gives up, if it gets no further than this."""
-    jobs = 2 if recorded else 1 if copying else 0
-    limit_s = PREPARE_LIMIT_S + jobs * (deadline_s(backup) + MARGIN_S)
-    return datetime.fromisoformat(backup.status.start_time) + timedelta(seconds=limit_s)
-
-
-def _target_trouble(reason: str, message: str) -> Condition | None:
-    return false(BackupCondition.TARGET_READY, reason, message) if reason in _OF_TARGET else None

@@ -10,10 +10,11 @@ from reconcilers.api.restore import RestoredShare
 from reconcilers.backup.plan import Obstacle
 from reconcilers.backup.restore.plan import NOT_DURABLE
 from reconcilers.server.errors import Conflict
-from reconcilers.server.rows import Share
 from reconcilers.server.session import ServerSession
 from reconcilers.server.snapshot_calls import Snapshot, SnapshotState
-from reconcilers.share.desired import DesiredShare
+
+#: The permission that is none.
+_NOBODY = "none"
 
 
 def obstacle(session: ServerSession, shares: tuple[RestoredShare, ...], *, accept: bool) -> Obstacle | None:
@@ -90,8 +91,10 @@ def tidy_up(session: ServerSession, share: RestoredShare) -> Snapshot | None:
 def close(session: ServerSession, path: str) -> str:
     """Have nobody write to the share; gives what is still in the way, empty: nothing.
 
-    A share that is disabled lets nobody in who comes, but those who are in go on: NFS clients of version 3 by the
-    handles that they have, so the share is made read-only; SMB clients by their connection, so that is cut.
+    A share that is disabled lets nobody in who comes, but those who are in go on (tried against v0.29.0): NFS clients
+    of version 3 by the handles that they have, so nobody is permitted anything; SMB clients by their connection, so
+    that is cut. The share reconciler gives back what is declared. Not by read_only: a server that starts meanwhile
+    would write that into the share's metadata and never take it back.
     """
     row = session.share(path)
     if row is None or not row.loaded:
@@ -100,31 +103,18 @@ def close(session: ServerSession, path: str) -> str:
     session.delete_snapshot_policy(path)
     if row.enabled:
         session.disable_share(path)
-    if not row.read_only:
-        session.update_share(path, fields={"read_only": True})
-    _make_it_felt(session, path)  # even so: whoever made it read-only may have died right after
+    for grant in session.share_permissions(path):
+        session.delete_share_permission(path, kind=grant.kind, holder=grant.sid or grant.name)
+    if row.default_permission != _NOBODY:
+        session.update_share(path, fields={"default_permission": _NOBODY})
+    # Root is anybody then, and the server forgets what it knows of the access that clients have.
+    session.patch_share_nfs_config(path, {"squash": "all_to_guest"})
     for connection in session.connections():
         if path in connection.shares or (not connection.shares and connection.protocol == "smb"):
             session.disconnect(connection.id)
     if any(snapshot.state == SnapshotState.CREATING for snapshot in session.snapshots(path)):
         return "the server is making a snapshot of the share"
     return ""
-
-
-def reopen(session: ServerSession, row: Share, desired: DesiredShare) -> None:
-    """Let clients in again as the share is specified; its snapshot policy is the share reconciler's."""
-    if row.read_only != desired.read_only:
-        session.update_share(row.name, fields={"read_only": desired.read_only})
-    if not row.enabled:
-        _make_it_felt(session, row.name)
-        if desired.enabled:
-            session.enable_share(row.name)
-
-
-def _make_it_felt(session: ServerSession, path: str) -> None:
-    # Only then the server forgets what it knows of the access that clients have (tried against v0.29.0).
-    squash = session.share_nfs_config(path).squash
-    session.patch_share_nfs_config(path, {"squash": squash})
 
 
 def _moment(text: str) -> datetime:

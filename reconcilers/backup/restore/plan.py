@@ -30,7 +30,8 @@ def planned(
     wanted = _wanted(backup, found)
     if isinstance(wanted, Obstacle):
         return wanted
-    declared = {str(share["metadata"]["name"]): path for path, share in path_winners(shares).items()}
+    winners = path_winners(shares)
+    declared = {str(share["metadata"]["name"]): path for path, share in winners.items()}
     missing = [artifact for artifact in wanted if declared.get(artifact.share) != artifact.path]
     if missing:
         places = quoted([f"{artifact.share} ({artifact.path})" for artifact in missing])
@@ -39,6 +40,10 @@ def planned(
             "path to itself: create it, or restore without it by spec.shares"
         )
         return Obstacle(BackupPhase.PENDING, "ShareNotFound", message)
+    suspended = [artifact.share for artifact in wanted if (winners[artifact.path].get("spec") or {}).get("suspend")]
+    if suspended:
+        message = f"spec.suspend of DittoFSShare {quoted(suspended)} is true: nobody would open it again"
+        return Obstacle(BackupPhase.PENDING, "ShareSuspended", message)
     volatile = [artifact.share for artifact in wanted if not artifact.durable]
     if volatile and not (backup.spec.restore and backup.spec.restore.accept_non_durable):
         return _never("NotDurable", f"{quoted(volatile)}: {NOT_DURABLE}")

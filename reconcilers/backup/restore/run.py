@@ -19,7 +19,7 @@ from reconcilers.api.backup import BackupArtifact, BackupPhase, DittoFSBackup, O
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.restore import RestoredShare, RestoreState, SafetySnapshot
-from reconcilers.api.share import DittoFSShare
+from reconcilers.api.share import SharePhase
 from reconcilers.backup import status
 from reconcilers.backup.caches import BackupCaches, instance_key
 from reconcilers.backup.plan import Obstacle, usable
@@ -36,7 +36,7 @@ from reconcilers.backup.restore.states import (
     is_untouched,
     open_ends,
 )
-from reconcilers.backup.restore.telling import NEXT_S, Telling, hindrance
+from reconcilers.backup.restore.telling import NEXT_S, SOONEST_LOOK_S, Telling, hindrance
 from reconcilers.backup.status import BackupFacts, Findings
 from reconcilers.backup.subject import Subject
 from reconcilers.server.credentials import CredentialsMissing
@@ -44,7 +44,6 @@ from reconcilers.server.errors import Reaction, ServerError, ServerRefused, trea
 from reconcilers.server.session import ServerSession
 from reconcilers.server.snapshot_calls import SnapshotState
 from reconcilers.share.access import ServerAccess
-from reconcilers.share.desired import desired_share
 
 #: How often a restore is refused before what was there is put back; so often, in turn, before the server is restarted.
 ATTEMPTS = 3
@@ -257,19 +256,17 @@ class RestoreRun:
         return replace(scene, subject=subject)
 
     def _end(self, scene: _Scene) -> Result:
-        """Open the shares as they are specified, and let others work on them again."""
-        for restored in scene.shares:
-            view = self._caches.shares.get(ObjectKey(scene.instance.metadata.namespace, restored.share))
-            row = None if restored.state == RestoreState.WAITING else scene.session.share(restored.path)
-            if row is None or not row.loaded or view is None or view["metadata"].get("deletionTimestamp"):
-                continue  # The share reconciler sees to it.
-            try:
-                on_server.reopen(scene.session, row, desired_share(DittoFSShare.from_view(view), scene.instance))
-            except InvalidObject:
-                continue  # As above, once it can be read.
+        """Let others work on the shares again, first of all the share reconciler, which opens them as declared."""
         failed = failures(scene.shares)
         if failed or scene.backup.deleting:
             return self._tell.over(scene.subject, "RestoreFailed", failed or "the object was deleted")
+        self._holding.release(scene.backup, scene.instance.key)
+        for share in scene.shares:
+            view = self._caches.shares.get(ObjectKey(scene.instance.metadata.namespace, share.share))
+            if view is not None and (view.get("status") or {}).get("phase") == SharePhase.MAINTENANCE:
+                facts = BackupFacts.of_status(scene.backup)
+                self._tell.record(scene.subject, facts, f'waits until "{share.path}" is open again')
+                return RequeueAfter(SOONEST_LOOK_S)
         return self._tell.completed(scene.subject)
 
     def _refused(self, scene: _Scene, share: RestoredShare) -> int:

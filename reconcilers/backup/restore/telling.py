@@ -96,7 +96,6 @@ class Telling:
 
     def completed(self, subject: Subject) -> Result:
         """Every share has what the backup kept of it, and is open."""
-        self._holding.release(subject.backup, instance_key(subject.view))
         findings = status.restored(BackupFacts.of_status(subject.backup), now=self._clock.now())
         self._write(subject, findings)
         self._recorder.normal(subject.view, "RestoreCompleted", findings.message)

@@ -6,15 +6,19 @@ import ast
 import base64
 import gzip
 import json
+import os
 import resource
 import shutil
+import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dittofs_operator.archive.errors import EXIT_CODES, Reason
+from dittofs_operator.archive.folder import FolderTarget
 from dittofs_operator.archive.report import MAX_BYTES, failed, write
 from dittofs_operator.cli import main
 from reconcilers.backup.archive.comeback import unpacked
@@ -114,6 +118,25 @@ def test_the_objects_may_come_packed_and_go_back_in_pages(pod: Pod, server: Serv
 
     (tmp_path / "objects.json.gz").write_bytes(b"no gzip")
     assert pod.run("backup", server, f"--objects={tmp_path / 'objects.json.gz'}").result["reason"] == "WrongInput"
+
+
+def test_a_backup_that_is_asked_to_stop_leaves_nothing_and_says_so(
+    pod: Pod, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = FolderTarget.put
+
+    def asked_meanwhile(target: FolderTarget, name: str, pieces: Sequence[bytes]) -> None:
+        put(target, name, pieces)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(FolderTarget, "put", asked_meanwhile)
+    before = signal.getsignal(signal.SIGTERM)
+
+    stopped = pod.backup(server)
+
+    assert (stopped.code, stopped.result["reason"]) == (19, "Stopped")
+    assert list((tmp_path / "target").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_secrets_of_the_archive_are_printed_nowhere(pod: Pod, server: Server, tmp_path: Path) -> None:

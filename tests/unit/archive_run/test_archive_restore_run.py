@@ -11,8 +11,7 @@ from dittofs_operator.archive import comeback
 from informers.resource import ObjectKey
 from reconcilers import names
 from reconcilers.api.resources import DITTOFS_SHARE
-from reconcilers.backup.archive.restore_run import LOAD_LIMIT_S
-from reconcilers.backup.archive.run import MARGIN_S, PREPARE_LIMIT_S
+from reconcilers.backup.archive.limits import LOAD_LIMIT_S, MARGIN_S, PREPARE_LIMIT_S
 from tests.support.archive_world import SHA256, WRITTEN, ArchiveWorld, Killed
 from tests.support.share_world import CLAIM
 

@@ -12,7 +12,7 @@ import pytest
 from hack.localcluster.double import snapshots
 from informers.resource import ObjectKey
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, JOB, PERSISTENT_VOLUME_CLAIM
-from reconcilers.backup.archive.run import PREPARE_LIMIT_S
+from reconcilers.backup.archive.limits import PREPARE_LIMIT_S
 from reconcilers.names import PURGE_ANNOTATION
 from tests.support.archive_world import COVERED, SHA256, ArchiveWorld, Killed
 
@@ -276,6 +276,21 @@ def test_the_backups_of_a_schedule_share_a_claim_that_is_nobody_s(world: Archive
         if "persistentVolumeClaim" in volume
     }
     assert mounted == {"nightly-archive", "demo-controlplane", "demo-metadata", "demo-payload"}
+
+
+def test_a_database_elsewhere_is_said_to_be_in_no_archive(world: ArchiveWorld) -> None:
+    world.serve("a")
+    world.put_instance(spec={"database": {"postgresSecretRef": {"name": "pg"}}})
+    key = world.archive()
+
+    assert world.go(key, "Completed", "Failed") == "Completed"
+
+    (note,) = [event.note for event in world.recorder.events if event.reason == "ControlPlaneExternal"]
+    assert "back it up by itself" in note
+    (job,) = [view for view in world.objects.jobs.list() if view["metadata"]["name"] == "weekly-bk"]
+    assert not any(
+        flag.startswith("--control-plane") for flag in job["spec"]["template"]["spec"]["containers"][0]["args"]
+    )
 
 
 def test_a_claim_of_somebody_else_is_not_used(world: ArchiveWorld) -> None:

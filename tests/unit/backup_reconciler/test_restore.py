@@ -14,7 +14,8 @@ from tests.support.restore_world import RestoreWorld
 
 
 def test_shares_get_what_the_backup_kept_and_are_opened_as_they_are_specified(restores: RestoreWorld) -> None:
-    restores.kept("a", "b", snapshotPolicy={"interval": "1h"})
+    access = {"defaultPermission": "read-write", "permissions": [{"group": "users", "level": "read"}]}
+    restores.kept("a", "b", snapshotPolicy={"interval": "1h"}, nfs={"squash": "none"}, **access)
     key = restores.put_restore()
 
     assert restores.drive(key) == "Completed"
@@ -23,7 +24,9 @@ def test_shares_get_what_the_backup_kept_and_are_opened_as_they_are_specified(re
     for share in ("a", "b"):
         row = restores.hand.share(f"/{share}")
         assert row is not None
-        assert (row.enabled, row.read_only) == (True, False)
+        assert (row.enabled, row.read_only, row.default_permission) == (True, False, "read-write")
+        assert [grant.level for grant in restores.hand.share_permissions(f"/{share}")] == ["read"]
+        assert restores.hand.share_nfs_config(f"/{share}").squash == "none"
         assert restores.hand.snapshot_policy(f"/{share}") is not None
     assert restores.hold_text() == ""
     status = restores.backup_status(key)
@@ -92,7 +95,7 @@ def test_nothing_is_touched_before_nobody_else_works_on_the_share(restores: Rest
 
 
 def test_the_share_is_closed_before_and_recorded_before_it_is_closed(restores: RestoreWorld) -> None:
-    restores.kept("a")
+    restores.kept("a", defaultPermission="read-write", permissions=[{"group": "users", "level": "read"}])
     key = restores.put_restore()
     restores.drive(key)
 
@@ -100,12 +103,18 @@ def test_the_share_is_closed_before_and_recorded_before_it_is_closed(restores: R
     assert "apply" in restores.operations[:first]
     order = [
         restores.operations.index(f"{method} /api/v1/shares/a{end}")
-        for method, end in (("POST", "/disable"), ("PUT", ""))
+        for method, end in (
+            ("POST", "/disable"),
+            ("PUT", ""),
+            ("PATCH", "/adapters/nfs/config"),
+            ("DELETE", "/permissions/groups/users"),
+        )
     ]
     restored = next(i for i, operation in enumerate(restores.operations) if operation.endswith("/restore"))
     opened = restores.operations.index("POST /api/v1/shares/a/enable")
     released = len(restores.operations) - 1 - restores.operations[::-1].index("json_patch")
-    assert max(order) < restored < opened < released
+    assert max(order) < restored < released < opened
+    assert restores.enabled("a"), "completed is what clients can use"
 
 
 @pytest.mark.parametrize(("shares", "stride"), [(("a",), 1), (("a", "b"), 7)])

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
 from hack.localcluster.double import restores as double
+from hack.localcluster.double import routes
+from hack.localcluster.double.answers import Answer, Problem
+from hack.localcluster.double.request import Request
 from hack.localcluster.double.state import Row, State
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP
@@ -42,6 +47,11 @@ def without_the_share(world: RestoreWorld) -> ObjectKey:
     return world.put_restore()
 
 
+def with_a_suspended_share(world: RestoreWorld) -> ObjectKey:
+    world.put_share("a", suspend=True)
+    return world.put_restore()
+
+
 def without_the_snapshot(world: RestoreWorld) -> ObjectKey:
     (snapshot,) = world.on_server("/a")
     world.hand.delete_snapshot("/a", snapshot)
@@ -72,6 +82,7 @@ CASES: dict[str, tuple[Callable[[RestoreWorld], ObjectKey], str, str, str]] = {
     "a schedule": (of_a_schedule, "Failed", "BackupNotUsable", "schedule"),
     "a restore": (of_a_restore, "Failed", "BackupNotUsable", "is a restore itself"),
     "a share that is going": (without_the_share, "Pending", "ShareNotFound", "a (/a)"),
+    "a share that is suspended": (with_a_suspended_share, "Pending", "ShareSuspended", '"a" is true'),
     "a share of which nothing was kept": (
         lambda world: world.put_restore(shares=["c"]),
         "Failed",
@@ -202,6 +213,51 @@ def test_a_server_that_can_t_even_give_back_is_started_again(
 
 
 TIMES = {"lastTransitionTime": "2030-01-02T03:04:05Z", "observedGeneration": 1}
+
+
+def test_a_snapshot_that_goes_just_before_it_is_restored_leaves_the_share_as_it_was(restores: RestoreWorld) -> None:
+    restores.kept("a")
+    (snapshot,) = restores.on_server("/a")
+    key = restores.put_restore()
+    restores.dies_after = 13  # the share is closed by then
+    with pytest.raises(Killed):
+        restores.drive(key)
+    restores.dies_after = None
+    assert not restores.enabled("a")
+    restores.hand.delete_snapshot("/a", snapshot)
+    restores.restarted_operator()
+
+    assert restores.drive(key) == "Failed"
+
+    assert "RestoreRefused" in restores.backup_status(key)["restored"][0]["message"]
+    assert restores.read("a") == "bad"
+    assert restores.enabled("a")
+    assert restores.hold_text() == ""
+    assert restores.on_server("/a") == []
+
+
+def test_what_a_snapshot_that_could_not_be_made_leaves_is_cleared_away(
+    restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restores.kept("a")
+    (own,) = restores.on_server("/a")
+
+    def never(request: Request) -> Answer:
+        row = double.made(request, name="", at_once=True)
+        row["state"] = "failed"
+        raise Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "snapshot operation failed")
+
+    monkeypatch.setattr(routes, "ROUTES", tuple(_with_restore(route, never) for route in routes.ROUTES))
+
+    assert restores.drive(restores.put_restore()) == "Failed"
+
+    assert restores.on_server("/a") == [own]
+    assert restores.read("a") == "bad"
+    assert restores.enabled("a")
+
+
+def _with_restore(route: routes.Route, handler: routes.Handler) -> routes.Route:
+    return replace(route, handler=handler) if route.pattern.pattern.endswith("/restore/?$") else route
 
 
 def test_an_operator_that_dies_while_it_gives_back_goes_on_with_it(

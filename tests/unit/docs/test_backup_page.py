@@ -12,7 +12,7 @@ from dittofs_operator import deployment
 from dittofs_operator.backup_metrics import GAUGES, BackupMetrics
 from reconcilers.api.backup import BackupPhase, DittoFSBackup
 from reconcilers.backup.archive.job_stage import START_LIMIT_S as START_LIMIT_S_OF_JOBS
-from reconcilers.backup.archive.run import MARGIN_S, PREPARE_LIMIT_S
+from reconcilers.backup.archive.limits import MARGIN_S, PREPARE_LIMIT_S
 from reconcilers.backup.deletion import BUSY_PATIENCE_S
 from reconcilers.backup.retention import KEEP_FAILED
 from reconcilers.backup.run import RUN_LIMIT_S, START_LIMIT_S

@@ -46,7 +46,7 @@ def test_the_operator_cannot_raise_its_own_rights() -> None:
         (resources.DITTOFS, "", {"get", "list", "watch", "patch"}),
         (resources.DITTOFS, "status", {"patch"}),
         (resources.DITTOFS, "finalizers", {"update"}),
-        (resources.DITTOFS_SHARE, "", {"get", "list", "watch", "patch"}),
+        (resources.DITTOFS_SHARE, "", OWN - {"delete"}),
         (resources.DITTOFS_SHARE, "status", {"patch"}),
         (resources.DITTOFS_BACKUP, "", OWN),
         (resources.DITTOFS_BACKUP, "status", {"patch"}),
