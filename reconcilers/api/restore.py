@@ -120,7 +120,9 @@ class RestoredShare(ApiModel):
             max_length=64, description="When the newest snapshot was made that there was then, in the server's words."
         ),
     ] = ""
-    message: Annotated[str, Field(max_length=1024, description="Why it could not be restored.")] = ""
+    message: Annotated[
+        str, Field(max_length=1024, description="Why it, or its DittoFSShare, could not be restored.")
+    ] = ""
 
 
 class SafetySnapshot(ApiModel):

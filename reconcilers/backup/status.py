@@ -127,7 +127,9 @@ def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
 def restored_from_archive(facts: BackupFacts, archive: str, *, now: datetime) -> Findings:
     """The server has all that was in the archive."""
     shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
-    message = f"{shares} restored from the archive {archive}, and loaded by the server"
+    unmade = sum(bool(share.message) for share in facts.restored)
+    but = f"; {unmade} of their DittoFSShares could not be made: see status.restored" if unmade else ""
+    message = f"{shares} restored from the archive {archive}, and loaded by the server{but}"
     return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 

@@ -41,6 +41,7 @@ OPERATOR_VARIABLE = "DITTOFS_TEST_OPERATOR"
 TRACES_VARIABLE = "DITTOFS_TEST_TRACES"
 #: Short, since a repair of what can't be watched waits for the next look.
 POLL_INTERVAL = "1s"
+OPERATOR_IMAGE = "example.com/dittofs-operator:v1"
 STOP_S = 20
 
 _numbers = itertools.count(Random().randrange(1_000_000))
@@ -134,6 +135,13 @@ def dfs_binary() -> Path:
     return dfs_or_skip()
 
 
+@pytest.fixture
+def real_server(pytestconfig: pytest.Config) -> None:
+    """Skips the test unless pods run the real DittoFS server."""
+    if server_name(pytestconfig) is not ServerName.REAL:
+        pytest.skip("the double has no files to archive: --server=real")
+
+
 @pytest.fixture(scope="session")
 def client(cluster: Place) -> Iterator[Client]:
     """A client of the cluster, as an administrator has."""
@@ -171,6 +179,8 @@ def operator(cluster: Place, client: Client, pytestconfig: pytest.Config) -> Ite
         metrics_address="127.0.0.1:0",
         health_address="127.0.0.1:0",
         poll_interval=POLL_INTERVAL,
+        # What the simulated node runs this source for.
+        image=OPERATOR_IMAGE if cluster.name is not PlaceName.EXISTING else None,
     )
     program = Program(settings, configuration.load(settings.kubeconfig))
     stop = threading.Event()

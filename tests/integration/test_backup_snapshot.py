@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from dittofs_operator.program import Program
+from hack.localcluster.kubelet.sandbox import support
+from hack.localcluster.resources import NAMESPACE
 from informers.client import Client
 from informers.resource import ObjectKey
 from reconcilers.api.resources import DITTOFS, DITTOFS_BACKUP, DITTOFS_SHARE
@@ -99,6 +101,33 @@ def test_a_slot_that_was_missed_is_made_up_for_once_and_shows_on_its_schedule(wo
     world.delete(DITTOFS_BACKUP, "nightly")
     world.until_gone(DITTOFS_BACKUP, "nightly")
     assert world.phase(DITTOFS_BACKUP, name) == "Completed"
+
+
+@pytest.mark.usefixtures("real_server")
+@pytest.mark.places("local", "controlplane", reason="only a node of ours runs this source as the operator's image")
+@pytest.mark.skipif(not support().possible, reason=f"no sandbox: {support().reason}")
+def test_an_archive_is_made_and_brought_back_with_the_operators_rights_where_restricted_is_enforced(
+    world: World,
+) -> None:
+    enforced = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    world.client.merge_patch(NAMESPACE, ObjectKey("", world.namespace), enforced, field_manager=USER)
+    world.backup("whole", method="Archive", deletionPolicy="Retain", target={"pvc": {"size": "1Gi"}})
+    world.until_phase(DITTOFS_BACKUP, "whole", "Completed")
+    archive = world.status(DITTOFS_BACKUP, "whole")["archiveID"]
+    for share in ("a", "b", "c"):
+        if world.find(DITTOFS_SHARE, share):
+            world.delete(DITTOFS_SHARE, share)
+            world.until_gone(DITTOFS_SHARE, share)
+
+    world.instance("second", replicas=0)
+    source = {"archive": {"id": archive, "pvc": {"claimName": "whole-archive"}}}
+    world.backup("again", instance="second", operation="Restore", restore=source)
+    world.until_phase(DITTOFS_BACKUP, "again", "Completed")
+
+    for share in ("a", "b"):
+        spec = world.get(DITTOFS_SHARE, share)["spec"]
+        assert (spec["instanceRef"], spec["path"]) == ({"name": "second"}, f"/team/{share}")
+    assert ("Warning", "ShareNotMade") not in world.events("again")
 
 
 def _metrics(operator: Program) -> Metrics:

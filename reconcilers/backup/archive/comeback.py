@@ -68,16 +68,19 @@ class Remaker:
     def __init__(self, *, client: ApiClient) -> None:
         self._client = client
 
-    def remake(self, comeback: Comeback, instance: DittoFS, *, shares: bool) -> list[str]:
-        """Have `instance` know what is still to go and, with `shares`, its shares; gives what could not be made."""
+    def remake(self, comeback: Comeback, instance: DittoFS, *, shares: bool) -> dict[str, str]:
+        """Have `instance` know what is still to go and, with `shares`, its shares.
+
+        Gives why each one that could not be made is not there, by its name.
+        """
         if comeback.purge:
             key = ObjectKey(instance.metadata.namespace, names.metadata_claim(instance.metadata.name))
             patch = {"metadata": {"annotations": {names.PURGE_ANNOTATION: comeback.purge}}}
             self._client.merge_patch(PERSISTENT_VOLUME_CLAIM, key, patch, field_manager=names.SHARES_FIELD_MANAGER)
         if not shares:
-            return []
-        told = (self._share(share, instance) for share in comeback.shares)
-        return [words for words in told if words]
+            return {}
+        told = {share.name: self._share(share, instance) for share in comeback.shares}
+        return {name: words for name, words in told.items() if words}
 
     def _share(self, share: ArchivedShare, instance: DittoFS) -> str:
         """Why the DittoFSShare is not there; empty when it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from informers.clock import Clock
@@ -38,6 +38,8 @@ from reconcilers.share.access import ServerAccess, is_reachable
 
 #: Of what could not be made, so many have an event.
 _TOLD = 5
+#: Of the words on one of them, so many characters are in the status.
+_LONGEST = 500
 
 
 def is_archive_restore(backup: DittoFSBackup) -> bool:
@@ -223,13 +225,13 @@ class ArchiveRestoreRun:
             return self._fail(scene, "ArchiveDamaged", str(error))
         wanted = backup.spec.restore is not None and backup.spec.restore.create_shares
         missing = self._remaker.remake(comeback, instance, shares=wanted)
-        for words in missing[:_TOLD]:
+        for words in list(missing.values())[:_TOLD]:
             self._recorder.warning(scene.subject.view, "ShareNotMade", f"its files are restored: {words}")
         facts = replace(
             status.BackupFacts.of_status(backup),
             manifest_sha256=str(told["manifestSHA256"]),
             covered=BackupCoverage.model_validate(told["covered"]),
-            restored=_restored(comeback, RestoreState.RESTORING),
+            restored=_restored(comeback, missing),
         )
         message = "the claims are filled: the server may run again"
         self._write(scene.subject, status.under_way(BackupPhase.VERIFYING, message, facts))
@@ -291,7 +293,10 @@ def _ended(scene: _Scene) -> Result:
     return RequeueAfter(SOON_S) if scene.backup.deleting else Done()
 
 
-def _restored(comeback: Comeback, state: RestoreState) -> tuple[RestoredShare, ...]:
+def _restored(comeback: Comeback, missing: Mapping[str, str]) -> tuple[RestoredShare, ...]:
+    """The shares that came back; `missing` says why a DittoFSShare could not be made."""
+    state = RestoreState.RESTORING.value
     return tuple(
-        RestoredShare(share=share.name, path=share.path, snapshot_id="", state=state.value) for share in comeback.shares
+        RestoredShare(share=one.name, path=one.path, state=state, message=missing.get(one.name, "")[:_LONGEST])
+        for one in comeback.shares
     )

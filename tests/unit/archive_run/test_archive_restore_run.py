@@ -227,6 +227,9 @@ def test_a_share_that_can_t_be_made_is_told_and_holds_up_nothing(restores: Resto
 
     (note,) = [event.note for event in restores.recorder.events if event.reason == "ShareNotMade"]
     assert 'DittoFSShare "b" is there, of another DittoFS' in note
+    told = {one["share"]: one.get("message") for one in restores.backup_status(key)["restored"]}
+    assert told == {"a": None, "b": 'DittoFSShare "b" is there, of another DittoFS'}
+    assert "1 of their DittoFSShares could not be made: see status.restored" in restores.message(key)
 
 
 def test_a_deleted_restore_comes_to_its_end_and_leaves_the_archive_alone(restores: RestoreWorld) -> None:

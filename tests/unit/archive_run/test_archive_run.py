@@ -278,6 +278,21 @@ def test_the_backups_of_a_schedule_share_a_claim_that_is_nobody_s(world: Archive
     assert mounted == {"nightly-archive", "demo-controlplane", "demo-metadata", "demo-payload"}
 
 
+def test_a_database_elsewhere_is_said_to_be_in_no_archive(world: ArchiveWorld) -> None:
+    world.serve("a")
+    world.put_instance(spec={"database": {"postgresSecretRef": {"name": "pg"}}})
+    key = world.archive()
+
+    assert world.go(key, "Completed", "Failed") == "Completed"
+
+    (note,) = [event.note for event in world.recorder.events if event.reason == "ControlPlaneExternal"]
+    assert "back it up by itself" in note
+    (job,) = [view for view in world.objects.jobs.list() if view["metadata"]["name"] == "weekly-bk"]
+    assert not any(
+        flag.startswith("--control-plane") for flag in job["spec"]["template"]["spec"]["containers"][0]["args"]
+    )
+
+
 def test_a_claim_of_somebody_else_is_not_used(world: ArchiveWorld) -> None:
     world.serve("a")
     world.objects.put({"kind": "PersistentVolumeClaim", "metadata": {"name": "weekly-archive", "namespace": "default"}})
