@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hack.localcluster.double import snapshots
+from informers.resource import ObjectKey
 from informers.result import Done
 from reconcilers.hold import Hold, HoldMode
 from reconcilers.server.errors import Failure, ServerUnreachable
@@ -115,6 +116,27 @@ def test_the_share_is_closed_before_and_recorded_before_it_is_closed(restores: R
     released = len(restores.operations) - 1 - restores.operations[::-1].index("json_patch")
     assert max(order) < restored < released < opened
     assert restores.enabled("a"), "completed is what clients can use"
+
+
+def test_it_is_completed_only_once_the_share_is_open_again(restores: RestoreWorld) -> None:
+    restores.kept("a")
+    key = restores.put_restore()
+    restores.round(key)
+    while not restores.hold_text():
+        restores.round(key)
+    while restores.hold_text():
+        restores.pass_over(key)
+        if restores.hold_text():
+            restores.reconciler.reconcile(ObjectKey("default", "a"))
+    for _ in range(3):
+        restores.pass_over(key)  # of the share's controller nothing is heard
+        assert restores.phase(key) == "Running"
+
+    restores.reconciler.reconcile(ObjectKey("default", "a"))
+    restores.pass_over(key)
+
+    assert restores.enabled("a")
+    assert restores.phase(key) == "Completed"
 
 
 @pytest.mark.parametrize(("shares", "stride"), [(("a",), 1), (("a", "b"), 7)])
