@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -17,6 +18,9 @@ from typing import Any, cast
 import urllib3
 import urllib3.exceptions
 from urllib3.connection import HTTPConnection
+
+#: Bytes that are read from a socket at once, if there are so many.
+READ_BYTES = 65536
 
 #: What going wrong on the way looks like; none of it leaves the client.
 TRANSPORT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, ssl.SSLError, OSError)
@@ -39,17 +43,13 @@ class Interruption:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._interrupted = threading.Event()
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether `interrupt` was called."""
-        return self._interrupted.is_set()
+        #: Whether `interrupt` was called.
+        self.interrupted = False
 
     def interrupt(self) -> None:
         """Ends the call in flight (it raises in its own thread) and refuses all later ones. Idempotent."""
         with self._lock:
-            self._interrupted.set()
+            self.interrupted = True
             if self._socket is not None:
                 _shut_down(self._socket)
 
@@ -66,7 +66,7 @@ class Interruption:
     def attach(self, used: socket.socket) -> None:
         """From now on `used` is the socket to shut down; raises `InterruptedError` when already interrupted."""
         with self._lock:
-            if self._interrupted.is_set():
+            if self.interrupted:
                 _shut_down(used)
                 raise InterruptedError("interrupted before the request was sent")
             self._socket = used
@@ -74,7 +74,7 @@ class Interruption:
     def set_timeout(self, seconds: float) -> None:
         """The longest silence that the call in flight takes from now on; for its own thread only."""
         with self._lock:
-            if self._socket is not None and not self._interrupted.is_set():
+            if self._socket is not None and not self.interrupted:
                 self._socket.settimeout(seconds)
 
     def release(self) -> None:
@@ -109,7 +109,17 @@ def _interruptible(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPC
     return type("InterruptiblePool", (pool,), {"ConnectionCls": connection})
 
 
+class _Answer(http.client.HTTPResponse):
+    """Read from the socket in large pieces: a watch that has much to tell comes with few calls of the system."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # passed on as they are
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(sock.makefile("rb", buffering=0), READ_BYTES)
+
+
 class _InterruptibleMixin(HTTPConnection):
+    response_class = _Answer
+
     #: The pieces of a request that is asked about before it is sent.
     _held: list[bytes] | None = None
 

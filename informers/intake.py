@@ -59,12 +59,11 @@ class Intake:
             return LeftOut(Reason.UNNAMED)
         try:
             view = self._projection.view(obj)
-            taken = ObjectKey.of(view)
         except Exception as error:  # noqa: BLE001 - whatever a transform raises is a fault of that transform alone
             self.leave_out(Reason.TRANSFORM, key=str(key), error=repr(error))
             return LeftOut(Reason.TRANSFORM, key)
-        if taken != key:
-            self.leave_out(Reason.TRANSFORM, key=str(key), error=f"it gave an object named {taken}")
+        if view.object_key != key:
+            self.leave_out(Reason.TRANSFORM, key=str(key), error=f"it gave an object named {view.object_key}")
             return LeftOut(Reason.TRANSFORM, key)
         return view
 

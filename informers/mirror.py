@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from informers.intake import Intake, LeftOut, Reason
 from informers.listwatch import Sink
@@ -112,7 +111,7 @@ class Mirror:
                 self._intake.leave_out(Reason.UNKNOWN_EVENT, type=event.type)
 
 
-def _version(obj: Mapping[str, Any]) -> str:
+def _version(obj: Manifest) -> str:
     metadata = obj.get("metadata")
-    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     return version if isinstance(version, str) else ""

@@ -28,7 +28,7 @@ class PackedView(Mapping[str, Any]):
     def __init__(self, obj: View) -> None:
         """Packs `obj`, whose metadata has a name; TypeError when it is not JSON. Nothing of `obj` is kept."""
         metadata = obj["metadata"]
-        self.object_key = ObjectKey.of(obj)
+        self.object_key = ObjectKey(metadata.get("namespace", ""), metadata["name"])
         self.uid: str = metadata.get("uid") or ""
         self.resource_version: str = metadata.get("resourceVersion") or ""
         # A copy of exactly its length: orjson's own buffer is twice as long and would leave holes in the memory.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from informers.packed import PackedView
-from informers.resource import Manifest, Resource, View
+from informers.resource import Manifest, Resource
 
 Transform = Callable[[Manifest], Manifest]
 
@@ -29,7 +29,7 @@ class Projection:
         field_manager: str = "",
         transform: Transform | None = None,
     ) -> None:
-        self._resource = resource
+        self._api_version, self._kind = resource.api_version, resource.kind
         self._metadata_only = metadata_only
         self._field_manager = field_manager
         self._transform = transform
@@ -40,15 +40,16 @@ class Projection:
         if self._metadata_only:
             # never take whole objects where only metadata was asked for: these may be Secrets
             return kind == _METADATA_KIND and str(api_version).partition("/")[0] == _METADATA_GROUP
-        return kind in (None, self._resource.kind) and api_version in (None, self._resource.api_version)
+        return kind in (None, self._kind) and api_version in (None, self._api_version)
 
-    def view(self, obj: Manifest) -> View:
+    def view(self, obj: Manifest) -> PackedView:
         """The view of `obj`, which is consumed: the caller must not use it afterwards."""
-        obj["apiVersion"], obj["kind"] = self._resource.api_version, self._resource.kind
-        managed = obj["metadata"].pop("managedFields", None) or ()
-        kept = [entry for entry in managed if entry.get("manager") == self._field_manager]
-        if kept and self._field_manager:
-            obj["metadata"]["managedFields"] = kept
+        obj["apiVersion"], obj["kind"] = self._api_version, self._kind
+        managed = obj["metadata"].pop("managedFields", None)
+        if managed and self._field_manager:
+            kept = [entry for entry in managed if entry.get("manager") == self._field_manager]
+            if kept:
+                obj["metadata"]["managedFields"] = kept
         if self._transform is not None:
             obj = self._transform(obj)
         return PackedView(obj)

@@ -243,7 +243,7 @@ class Reflector:
             self._standing.contact()
         elif self._relist_at is not None and now >= self._relist_at:
             raise Silent(f"the watch of {self._resource} ends for a list")
-        elif self._standing.stale:
+        elif now > self._standing.stale_at:
             raise Silent(f"the watch of {self._resource} gave no event and no bookmark for too long")
 
     def _ended(self, ending: Ending, reaction: Reaction, error: ClientError | None) -> float:

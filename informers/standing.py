@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from informers.clock import Clock
 from informers.resource import Resource
 
@@ -46,9 +48,9 @@ class Standing:
         return self._misses >= MISSES
 
     @property
-    def stale(self) -> bool:
-        """Whether the last news is too old."""
-        return self._age_s() > self._stale_after_s
+    def stale_at(self) -> float:
+        """The clock's monotonic time after which the last news is too old; never, as long as there was none."""
+        return math.inf if self._last_contact is None else self._last_contact + self._stale_after_s
 
     @property
     def unready_reason(self) -> str | None:
@@ -57,9 +59,10 @@ class Standing:
             return self._last_error
         if self._last_contact is None:
             return self._last_error or "not synced yet"
-        if self.stale:
+        now = self._clock.monotonic()
+        if now > self.stale_at:
             why = self._last_error or "nothing comes"
-            return f"no news of {self._resource} for {self._age_s():.0f} s: {why}"
+            return f"no news of {self._resource} for {now - self._last_contact:.0f} s: {why}"
         return None
 
     def contact(self) -> None:
@@ -87,6 +90,3 @@ class Standing:
         if not (self.absent and self._optional):
             self._last_error = f"{self._resource} isn't served: is its CustomResourceDefinition installed?"
         return self._misses == MISSES
-
-    def _age_s(self) -> float:
-        return 0.0 if self._last_contact is None else self._clock.monotonic() - self._last_contact

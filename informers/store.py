@@ -71,8 +71,7 @@ class Store:
     @property
     def has_synced(self) -> bool:
         """Whether every first list that was awaited is in."""
-        with self._lock:
-            return not self._awaited
+        return not self._awaited
 
     @property
     def resource_version(self) -> str:
@@ -128,8 +127,7 @@ class Store:
             with self._lock:
                 self._index[name] = {}
                 for key, values in found.items():
-                    self._values[key] = {**self._values[key], name: values}
-                    self._enter(key, {name: values})
+                    self._file(key, {**self._values.get(key, _NO_VALUES), name: values})
 
     def replace(self, views: Sequence[View], resource_version: str, namespace: str = "") -> Events:
         """Makes `views` the whole content, or all of `namespace`; gives what changed: deletions first, then the others.
@@ -201,29 +199,33 @@ class Store:
         if old is not None:
             if view.resource_version and old.resource_version == view.resource_version and old.uid == view.uid:
                 return []
-            self._drop(key)
+            self._size -= old.size
         self._objects[key] = view
         self._size += view.size
-        self._values[key] = values
-        self._enter(key, values)
+        if self._indexers:
+            self._file(key, values)
         if old is None:
             return [Added(view, initial=initial)]
         if old.uid == view.uid:
             return [Updated(old, view)]
         return [Deleted(old, final_state_unknown=True), Added(view)]
 
-    def _enter(self, key: ObjectKey, values: _Values) -> None:
-        for index, found in values.items():
-            for value in found:
-                self._index[index].setdefault(value, {})[key] = None
-
-    def _drop(self, key: ObjectKey) -> PackedView:
-        for index, found in self._values.pop(key).items():
+    def _file(self, key: ObjectKey, values: _Values) -> None:
+        """From now on the object is found under `values` alone."""
+        for index, found in self._values.pop(key, _NO_VALUES).items():
             for value in found:
                 keys = self._index[index][value]
                 del keys[key]
                 if not keys:
                     del self._index[index][value]
+        if values:
+            self._values[key] = values
+        for index, found in values.items():
+            for value in found:
+                self._index[index].setdefault(value, {})[key] = None
+
+    def _drop(self, key: ObjectKey) -> PackedView:
+        self._file(key, _NO_VALUES)
         view = self._objects.pop(key)
         self._size -= view.size
         return view

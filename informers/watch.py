@@ -7,10 +7,9 @@ has all three).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 import kubernetes.watch
 import orjson
@@ -21,8 +20,7 @@ from informers.errors import ClientError, Garbled, Silent, Unreachable, status_c
 from informers.resource import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
+class WatchEvent(NamedTuple):
     """One line of a watch: `type` is ADDED, MODIFIED, DELETED or BOOKMARK."""
 
     type: str
@@ -79,7 +77,7 @@ class WatchStream:
         if self._interruption.interrupted:
             raise StopIteration
         try:
-            event = next(self._events)
+            event: WatchEvent = next(self._events)
         except ClientError:
             self._end_if_closed()
             raise
@@ -87,7 +85,7 @@ class WatchStream:
             self._end_if_closed()
             silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)
             raise (Silent if silent else Unreachable)(f"{self._description}: {explain(error)}") from error
-        return WatchEvent(event["type"], event["object"])
+        return event
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +124,7 @@ class _PlainWatch(kubernetes.watch.Watch):
         super().__init__(return_type="dict")  # type: ignore[no-untyped-call]
         self.uncoded = False
 
-    def unmarshal_event(self, data: str, return_type: object) -> Mapping[str, Any]:  # noqa: ARG002  # the helper's signature
+    def unmarshal_event(self, data: str, return_type: object) -> WatchEvent:  # noqa: ARG002  # the helper's signature
         """Decodes one line."""
         try:
             event = orjson.loads(data)
@@ -137,7 +135,7 @@ class _PlainWatch(kubernetes.watch.Watch):
         if event["type"] == "ERROR":
             self.uncoded = status_code(event["object"]) is None
             raise status_error(event["object"])
-        return event
+        return WatchEvent(event["type"], event["object"])
 
 
 class _Lines:
@@ -163,16 +161,17 @@ class _Lines:
         for segment in self._segments(amt, decode_content=decode_content):
             self._progress()
             if not begun and segment.find(b"\n") == len(segment) - 1:
-                yield from self._line(segment)  # the usual one: a whole line
+                if self._says_something(segment):  # the usual one: a whole line
+                    yield segment
                 continue
-            first, *others = segment.split(b"\n")
-            begun.append(first)
-            if others:
-                yield from self._line(b"".join(begun))
-                *whole, last = others
-                for line in whole:
-                    yield from self._line(line)
-                begun = [last] if last else []
+            *whole, last = segment.split(b"\n")
+            for line in whole:
+                begun.append(line + b"\n")
+                if self._says_something(joined := b"".join(begun)):
+                    yield joined
+                begun.clear()
+            if last:
+                begun.append(last)
         if b"".join(begun).strip():
             raise Garbled(f"{self._description} ended in the middle of a line")
 
@@ -190,11 +189,11 @@ class _Lines:
             return self._response.stream(amt, decode_content=decode_content)
         return iter(lambda: self._response.read1(decode_content=decode_content), b"")
 
-    def _line(self, line: bytes) -> Iterator[bytes]:
+    def _says_something(self, line: bytes) -> bool:
+        """Whether it is more than white space; `Garbled` when it is no UTF-8, which the helper would replace."""
         if not line.isascii():
             try:
-                line.decode()  # the helper would replace what is no UTF-8
+                line.decode()
             except UnicodeDecodeError as error:
                 raise Garbled(f"{self._description} sent a line that is no UTF-8") from error
-        if line and not line.isspace():
-            yield line if line.endswith(b"\n") else line + b"\n"
+        return not line.isspace()

@@ -7,6 +7,7 @@ EVENTS events (each pod appears, then each changes, and so on), then only bookma
 
 from __future__ import annotations
 
+import functools
 import http.server
 import itertools
 import sys
@@ -63,6 +64,21 @@ class PodServer:
 def event(number: int) -> bytes:
     """Event `number` of a watch, as one line."""
     return _line(b"ADDED" if number < CHANGING else b"MODIFIED", pods.encoded(number % CHANGING, number + 1))
+
+
+@functools.cache
+def _initial(objects: int) -> list[bytes]:
+    return _pieces(_line(b"ADDED", pods.encoded(number, number + 1)) for number in range(objects))
+
+
+@functools.cache
+def _events(events: int) -> list[bytes]:
+    return _pieces(event(number) for number in range(events))
+
+
+def _pieces(lines: Iterator[bytes]) -> list[bytes]:
+    """Many in one piece, so that no reader is measured waiting for this server."""
+    return list(iter(lambda: b"".join(_chunk(line) for line in itertools.islice(lines, _BATCH)), b""))
 
 
 def _line(kind: bytes, obj: bytes) -> bytes:
@@ -135,18 +151,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             if initial is not None:
-                self._send(_line(b"ADDED", pods.encoded(number, number + 1)) for number in range(initial))
+                self.wfile.writelines(_initial(initial))
                 self.wfile.write(_chunk(_bookmark(initial + 1, {"k8s.io/initial-events-end": "true"})))
-            self._send(event(number) for number in range(events))
+            self.wfile.writelines(_events(events))
             while not self.server.stopping.wait(BOOKMARK_INTERVAL_S):
                 self.wfile.write(_chunk(_bookmark(_LATEST, {})))
         except OSError:
             return  # the watcher has seen enough
-
-    def _send(self, lines: Iterator[bytes]) -> None:
-        """Many at a time, so that no reader is measured waiting for this server."""
-        while batch := b"".join(_chunk(line) for line in itertools.islice(lines, _BATCH)):
-            self.wfile.write(batch)
 
 
 def _page(objects: int, limit: int, start: int) -> bytes:
@@ -164,8 +175,8 @@ def _chunk(data: bytes) -> bytes:
 def _main(objects: int, events: int) -> None:
     for number in range(objects):
         pods.encoded(number, number + 1)
-    for number in range(events):
-        event(number)
+    _initial(objects)
+    _events(events)
     with PodServer() as server:
         print(server.url().removesuffix("/0-0"), flush=True)
         sys.stdin.read()
