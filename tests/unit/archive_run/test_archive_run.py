@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hack.localcluster.double import snapshots
+from informers.errors import Forbidden
 from informers.resource import ObjectKey
 from reconcilers.api.resources import CONFIG_MAP, DITTOFS, DITTOFS_BACKUP, JOB, PERSISTENT_VOLUME_CLAIM
 from reconcilers.backup.archive.limits import PREPARE_LIMIT_S
@@ -373,6 +374,26 @@ def test_an_archive_that_can_t_be_removed_is_told_of_and_holds_nobody(world: Arc
     note = next(event.note for event in world.recorder.events if event.reason == "DataLeftBehind")
     assert "PersistentVolumeClaim weekly-archive, folder weekly-uid-weekly" in note
     assert "what to do" in note
+
+
+def test_in_a_namespace_that_is_about_to_go_an_archive_holds_up_nothing(
+    world: ArchiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise Forbidden(403, "Forbidden", "the namespace is being terminated")
+
+    world.serve("a")
+    key = world.archive()
+    world.go(key, "Completed")
+    world.delete_backup(key)
+    monkeypatch.setattr(world.objects, "create", refused)
+
+    world.step(key)
+
+    assert not world.backup_exists(key)
+    note = next(event.note for event in world.recorder.events if event.reason == "DataLeftBehind")
+    assert "PersistentVolumeClaim weekly-archive" in note
+    assert "being terminated" in note
 
 
 S3 = {"payload": {"type": "s3", "s3": {"bucket": "files", "credentialsSecretRef": {"name": "keys"}}}}
