@@ -11,10 +11,11 @@ from tests.support.scripted_server import config_map
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 OURS = {"manager": "us", "operation": "Apply", "fieldsV1": {"f:data": {}}}
 THEIRS = {"manager": "kubectl", "operation": "Update", "fieldsV1": {}}
+NOBODYS = {"manager": "", "operation": "Update", "fieldsV1": {}}
 
 
 def managed() -> dict[str, Any]:
-    return config_map("a", 1, metadata={"managedFields": [OURS, THEIRS]})
+    return config_map("a", 1, metadata={"managedFields": [OURS, THEIRS, NOBODYS]})
 
 
 def test_managed_fields_are_dropped_unless_a_manager_is_declared() -> None:
