@@ -114,7 +114,7 @@ class _Answer(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # passed on as they are
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(sock.makefile("rb", buffering=0), READ_BYTES)
+        self.fp = io.BufferedReader(self.fp.detach(), READ_BYTES)
 
 
 class _InterruptibleMixin(HTTPConnection):
