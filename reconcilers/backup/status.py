@@ -127,9 +127,7 @@ def archived(facts: BackupFacts, location: str, *, now: datetime) -> Findings:
 def restored_from_archive(facts: BackupFacts, archive: str, *, now: datetime) -> Findings:
     """The server has all that was in the archive."""
     shares = "1 share" if len(facts.restored) == 1 else f"{len(facts.restored)} shares"
-    unmade = sum(bool(share.message) for share in facts.restored)
-    but = f"; {unmade} of their DittoFSShares could not be made: see status.restored" if unmade else ""
-    message = f"{shares} restored from the archive {archive}, and loaded by the server{but}"
+    message = f"{shares} restored from the archive {archive}, and loaded by the server"
     return Findings(BackupPhase.COMPLETED, "Restored", message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
@@ -138,8 +136,8 @@ def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> F
     return Findings(BackupPhase.FAILED, reason, message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
-def giving_up(facts: BackupFacts, reason: str, message: str) -> Findings:
-    """It is to end badly, once what it began has come to rest."""
+def held_up(facts: BackupFacts, reason: str, message: str) -> Findings:
+    """It has begun, and can't go on, or end, before something else does."""
     return Findings(BackupPhase.RUNNING, reason, message, facts, progressing=True)
 
 

@@ -62,28 +62,46 @@ def unpacked(pages: Sequence[str]) -> Comeback:
     return Comeback(shares, purge)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Why DittoFSShares could not be made, by their names."""
+
+    #: By who may do what there, which a person can change.
+    forbidden: Mapping[str, str] = field(default_factory=dict)
+    #: For as long as they are what they are.
+    final: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all(self) -> dict[str, str]:
+        """Both."""
+        return {**self.forbidden, **self.final}
+
+
 class Remaker:
     """Makes objects anew; every method raises an `ApiError` that it does not expect."""
 
     def __init__(self, *, client: ApiClient) -> None:
         self._client = client
 
-    def remake(self, comeback: Comeback, instance: DittoFS, *, shares: bool) -> dict[str, str]:
-        """Have `instance` know what is still to go and, with `shares`, its shares.
-
-        Gives why each one that could not be made is not there, by its name.
-        """
+    def remake(self, comeback: Comeback, instance: DittoFS, *, shares: bool) -> Refusals:
+        """Have `instance` know what is still to go and, with `shares`, its shares: those that aren't there yet."""
         if comeback.purge:
             key = ObjectKey(instance.metadata.namespace, names.metadata_claim(instance.metadata.name))
             patch = {"metadata": {"annotations": {names.PURGE_ANNOTATION: comeback.purge}}}
             self._client.merge_patch(PERSISTENT_VOLUME_CLAIM, key, patch, field_manager=names.SHARES_FIELD_MANAGER)
         if not shares:
-            return {}
-        told = {share.name: self._share(share, instance) for share in comeback.shares}
-        return {name: words for name, words in told.items() if words}
+            return Refusals()
+        forbidden, final = {}, {}
+        for share in comeback.shares:
+            try:
+                if words := self._share(share, instance):
+                    final[share.name] = words
+            except Forbidden as error:
+                forbidden[share.name] = f'DittoFSShare "{share.name}": {error}'
+        return Refusals(forbidden, final)
 
     def _share(self, share: ArchivedShare, instance: DittoFS) -> str:
-        """Why the DittoFSShare is not there; empty when it is."""
+        """Why the DittoFSShare can never be there; empty when it is. Raises Forbidden, too."""
         manifest: Manifest = {
             "apiVersion": DITTOFS_SHARE.api_version,
             "kind": DITTOFS_SHARE.kind,
@@ -102,7 +120,7 @@ class Remaker:
             there = self._client.get(DITTOFS_SHARE, ObjectKey.of(manifest))
             ours = (there.get("spec") or {}).get("instanceRef") == {"name": instance.metadata.name}
             return "" if ours else f'DittoFSShare "{share.name}" is there, of another DittoFS'
-        except (Forbidden, Invalid) as error:
+        except Invalid as error:
             return f'DittoFSShare "{share.name}": {error}'
         return ""
 

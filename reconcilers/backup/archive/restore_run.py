@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from informers.clock import Clock
 from informers.errors import Forbidden, Invalid
 from informers.resource import View
-from informers.result import Done, RequeueAfter, Result
+from informers.result import Backoff, Done, RequeueAfter, Result
 from reconcilers.access import ApiClient, Recorder
 from reconcilers.api.backup import BackupCoverage, BackupPhase, DittoFSBackup
 from reconcilers.api.common import InvalidObject
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.restore import RestoredShare, RestoreState
 from reconcilers.backup import status
-from reconcilers.backup.archive.comeback import Comeback, Remaker, Unreadable, unpacked
+from reconcilers.backup.archive.comeback import Comeback, Refusals, Remaker, Unreadable, unpacked
 from reconcilers.backup.archive.course import Stage
 from reconcilers.backup.archive.inputs import Inputs, NameTaken
 from reconcilers.backup.archive.job_stage import SeenJob, seen_with_its_pods
@@ -40,6 +40,10 @@ from reconcilers.share.access import ServerAccess, is_reachable
 _TOLD = 5
 #: Of the words on one of them, so many characters are in the status.
 _LONGEST = 500
+#: Of what a condition says on all of them, so many.
+_WORDS = 2000
+#: How soon at the latest to try again what nobody may do yet.
+LATEST_TRY_S = 60.0
 
 
 def is_archive_restore(backup: DittoFSBackup) -> bool:
@@ -225,7 +229,10 @@ class ArchiveRestoreRun:
         except Unreadable as error:
             return self._fail(scene, "ArchiveDamaged", str(error))
         wanted = backup.spec.restore is not None and backup.spec.restore.create_shares
-        missing = self._remaker.remake(comeback, instance, shares=wanted)
+        refusals = self._remaker.remake(comeback, instance, shares=wanted)
+        if refusals.forbidden and not (scene.sight.overdue or backup.deleting):
+            return self._await_right(scene, refusals)
+        missing = refusals.all
         for words in list(missing.values())[:_TOLD]:
             self._recorder.warning(scene.subject.view, "ShareNotMade", f"its files are restored: {words}")
         facts = replace(
@@ -240,12 +247,30 @@ class ArchiveRestoreRun:
             self._pages.pop(backup.metadata.uid, None)
         return self.step(self._newest(scene.subject))
 
+    def _await_right(self, scene: _Scene, refusals: Refusals) -> Result:
+        """The claims are filled, and nothing is lost by waiting for somebody who lets the shares be made."""
+        count, first = len(refusals.forbidden), next(iter(refusals.forbidden.values()))
+        words = (
+            f"the files are restored, and {count} DittoFSShares are not let be made: allow the operator to create "
+            f"dittofsshares (its ClusterRole, quotas, admission policies), and it goes on; {first}"
+        )
+        findings = status.held_up(status.BackupFacts.of_status(scene.backup), "NotPermitted", words[:_WORDS])
+        if not status.told(scene.backup, findings):
+            self._recorder.warning(scene.subject.view, findings.reason, findings.message)
+        self._write(scene.subject, findings)
+        return Backoff("DittoFSShares are not let be made", at_most_s=LATEST_TRY_S)
+
     def _complete(self, scene: _Scene) -> Result:
         facts = status.BackupFacts.of_status(scene.backup)
         done = tuple(share.model_copy(update={"state": RestoreState.RESTORED.value}) for share in facts.restored)
-        findings = status.restored_from_archive(
-            replace(facts, restored=done), archive_id(scene.backup), now=self._clock.now()
-        )
+        facts = replace(facts, restored=done)
+        if unmade := [share.share for share in done if share.message]:
+            words = (
+                f"{len(done)} shares are restored and loaded by the server, but {len(unmade)} of their DittoFSShares "
+                f"could not be made: make them by hand, status.restored says why: {', '.join(unmade)}"
+            )
+            return self._fail(scene, "SharesNotMade", words[:_WORDS], facts)
+        findings = status.restored_from_archive(facts, archive_id(scene.backup), now=self._clock.now())
         self._write(scene.subject, findings)
         self._recorder.normal(scene.subject.view, "RestoreCompleted", findings.message)
         return _ended(scene)
@@ -257,14 +282,14 @@ class ArchiveRestoreRun:
         self._write(scene.subject, status.under_way(phase, said, facts))
         return RequeueAfter(LOOK_EVERY_S)
 
-    def _fail(self, scene: _Scene, reason: str, message: str) -> Result:
+    def _fail(self, scene: _Scene, reason: str, message: str, facts: status.BackupFacts | None = None) -> Result:
         subject, uid = scene.subject, scene.backup.metadata.uid
         if scene.job.runs and scene.sight.held is not None:
             return self._end_job(scene, reason, message)
         if scene.job.runs and scene.job.view is not None:
             self._jobs.remove(scene.job.view)
         self._keeper.release(instance_key(subject.view), uid)
-        facts = status.BackupFacts.of_status(scene.backup)
+        facts = facts or status.BackupFacts.of_status(scene.backup)
         words = f"{message} ({location(scene.backup)})"
         self._write(subject, status.failed(facts, reason, words, now=self._clock.now()))
         self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {words}")
@@ -275,7 +300,7 @@ class ArchiveRestoreRun:
     def _end_job(self, scene: _Scene, reason: str, message: str) -> Result:
         """Give up, and wait for the end of all that writes where the server would; the hold's own end bounds it."""
         # Told first: without its Job, nothing else says that the restore was given up.
-        findings = status.giving_up(status.BackupFacts.of_status(scene.backup), reason, f"{_ENDS}{message}")
+        findings = status.held_up(status.BackupFacts.of_status(scene.backup), reason, f"{_ENDS}{message}")
         self._write(scene.subject, findings)
         if scene.job.view is not None:
             self._jobs.remove(scene.job.view)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dittofs_operator.archive import comeback
-from informers.resource import ObjectKey
+from informers.errors import ApiError, Forbidden, Invalid
+from informers.resource import Manifest, ObjectKey, Resource
+from informers.result import Backoff
 from reconcilers import names
 from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
 from reconcilers.backup.archive.job_stage import START_LIMIT_S
@@ -214,7 +216,9 @@ def test_shares_that_the_server_never_loads_are_no_restore(restores: RestoreWorl
     assert restores.told(key, "Failed") == ("True", "DeadlineExceeded")
 
 
-def test_a_share_that_can_t_be_made_is_told_and_holds_up_nothing(restores: RestoreWorld) -> None:
+def test_a_restore_without_all_of_its_dittofsshares_has_failed_and_says_which_to_make_by_hand(
+    restores: RestoreWorld,
+) -> None:
     key = restores.restore()
     restores.go(key, "Verifying", passes=1)
     restores.objects.put(
@@ -225,13 +229,81 @@ def test_a_share_that_can_t_be_made_is_told_and_holds_up_nothing(restores: Resto
         }
     )
 
-    assert restores.go(key, "Completed", "Failed") == "Completed"
+    assert restores.go(key, "Completed", "Failed") == "Failed"
 
     (note,) = [event.note for event in restores.recorder.events if event.reason == "ShareNotMade"]
     assert 'DittoFSShare "b" is there, of another DittoFS' in note
     told = {one["share"]: one.get("message") for one in restores.backup_status(key)["restored"]}
     assert told == {"a": None, "b": 'DittoFSShare "b" is there, of another DittoFS'}
-    assert "1 of their DittoFSShares could not be made: see status.restored" in restores.message(key)
+    assert restores.told(key, "Failed") == ("True", "SharesNotMade")
+    assert "2 shares are restored and loaded by the server, but 1 of" in restores.message(key)
+    assert "make them by hand, status.restored says why: b" in restores.message(key)
+    assert {one["state"] for one in restores.backup_status(key)["restored"]} == {"Restored"}
+    assert restores.states[-1] == "serving"
+
+
+def refuse_shares(world: ArchiveWorld, monkeypatch: pytest.MonkeyPatch, error: ApiError) -> None:
+    """Let the API server take no DittoFSShare `b`."""
+    create = world.objects.create
+
+    def refusing(resource: Resource, manifest: Manifest, *, field_manager: str) -> Manifest:
+        if resource == DITTOFS_SHARE and manifest["metadata"]["name"] == "b":
+            raise error
+        return create(resource, manifest, field_manager=field_manager)
+
+    monkeypatch.setattr(world.objects, "create", refusing)
+
+
+def test_a_share_that_the_api_server_finds_invalid_ends_the_restore_as_failed(
+    restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_shares(restores, monkeypatch, Invalid(422, "Invalid", "spec.path: not so"))
+    key = restores.restore()
+
+    assert restores.go(key, "Completed", "Failed") == "Failed"
+
+    assert restores.told(key, "Failed") == ("True", "SharesNotMade")
+    told = {one["share"]: one.get("message", "") for one in restores.backup_status(key)["restored"]}
+    assert (told["a"], "spec.path: not so" in told["b"]) == ("", True)
+    assert (made(restores), restores.states[-1]) == (["a"], "serving")
+
+
+def test_a_missing_right_is_waited_for_and_nothing_is_lost(
+    restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_shares(restores, monkeypatch, Forbidden(403, "Forbidden", "create is not allowed"))
+    key = restores.restore()
+    restores.go(key, "Completed", "Failed", passes=8)
+
+    assert restores.told(key, "Ready") == ("False", "NotPermitted")
+    assert "allow the operator to create dittofsshares" in restores.message(key)
+    assert "create is not allowed" in restores.message(key)
+    assert isinstance(restores.step(key), Backoff)
+    assert (restores.phase(key), restores.states[-1]) == ("Running", "stopped")
+    assert restores.recorder.reasons().count("NotPermitted") == 1
+
+    monkeypatch.undo()
+    restores.restarted_operator()
+    assert restores.go(key, "Completed", "Failed") == "Completed"
+    assert made(restores) == ["a", "b"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_right_that_nobody_gives_ends_the_restore_with_a_running_server(
+    restores: RestoreWorld, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    refuse_shares(restores, monkeypatch, Forbidden(403, "Forbidden", "create is not allowed"))
+    key = restores.restore()
+    restores.go(key, "Completed", "Failed", passes=8)
+
+    if deleted:
+        restores.delete_backup(key)
+    else:
+        restores.clock.advance(PREPARE_LIMIT_S + 7200 + MARGIN_S)
+
+    assert restores.go(key, "Completed", "Failed", passes=6) == "Failed"
+    assert restores.told(key, "Failed") == ("True", "SharesNotMade")
+    assert restores.states[-1] == "serving"
 
 
 def test_a_deleted_restore_comes_to_its_end_and_leaves_the_archive_alone(restores: RestoreWorld) -> None:
