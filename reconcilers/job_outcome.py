@@ -42,7 +42,7 @@ class JobOutcome:
 def job_outcome(job: View, pods: Iterable[View]) -> JobOutcome:
     """What became of `job`, given all of its `pods`."""
     known = sorted(pods, key=_started)
-    going = [pod for pod in known if _phase(pod) not in _ENDED]
+    going = still_going(known)
     if _holds(job, "Complete"):
         if going:
             return JobOutcome(JobState.RUNNING)
@@ -54,6 +54,11 @@ def job_outcome(job: View, pods: Iterable[View]) -> JobOutcome:
         return _failed(failed, known)
     waits = next((why for pod in going if (why := _waits(pod))), "")
     return JobOutcome(JobState.RUNNING, waits, idle=not _has_begun(job, known))
+
+
+def still_going(pods: Iterable[View]) -> list[View]:
+    """Those of `pods` that may write, or begin to; one that is being deleted does until it is gone."""
+    return [pod for pod in pods if _phase(pod) not in _ENDED]
 
 
 def _has_begun(job: View, pods: list[View]) -> bool:

@@ -9,13 +9,13 @@ from informers.client import ObjectList
 from informers.errors import AlreadyExists, Conflict, NotFound
 from informers.event import Added, Event
 from informers.mapper import Mapper, owner_key
-from informers.resource import ObjectKey, Resource, View
+from informers.resource import Manifest, ObjectKey, Resource, View
 from reconcilers import names
 from reconcilers.access import ApiClient, Cache
 from reconcilers.api.common import CustomResource
 from reconcilers.api.resources import JOB, POD, SERVICE_ACCOUNT
 from reconcilers.builders.job import JobOptions, job, job_account, job_name, works_for
-from reconcilers.job_outcome import JobOutcome, job_outcome
+from reconcilers.job_outcome import JobOutcome, job_outcome, still_going
 
 #: What a person does about an operator that can make no Jobs.
 NO_IMAGE = (
@@ -71,16 +71,24 @@ class Jobs:
 
     def outcome(self, found: View) -> JobOutcome:
         """What became of the Job `found`, by its pods as they are now."""
-        key = ObjectKey.of(found)
-        selector = f"{_JOB_LABEL}={key.name}"
-        pods = self._client.list(POD, namespace=key.namespace, label_selector=selector).items
         uid = found["metadata"]["uid"]
-        return job_outcome(found, [pod for pod in pods if _is_of(pod, uid)])
+        return job_outcome(found, [pod for pod in self._pods(ObjectKey.of(found)) if _is_of(pod, uid)])
+
+    def survivor(self, owner: CustomResource, suffix: str) -> str:
+        """The name of a pod that may still write for a Job of `owner` that is gone or going; empty: there is none."""
+        key = ObjectKey(owner.metadata.namespace, job_name(owner.metadata.name, suffix))
+        found = self._jobs.get(key)
+        if found is not None and not works_for(found, owner):
+            return ""  # they are somebody else's, as the Job of that name is
+        return next((str(pod["metadata"]["name"]) for pod in still_going(self._pods(key))), "")
 
     def remove(self, found: View) -> None:
         """Remove the Job with its pods; done too when it is gone already."""
         with contextlib.suppress(NotFound, Conflict):
             self._client.delete(JOB, ObjectKey.of(found), uid=found["metadata"]["uid"])
+
+    def _pods(self, job: ObjectKey) -> list[Manifest]:
+        return self._client.list(POD, namespace=job.namespace, label_selector=f"{_JOB_LABEL}={job.name}").items
 
 
 def owner_of_job(kind: Resource) -> Mapper:

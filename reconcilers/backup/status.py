@@ -138,6 +138,11 @@ def failed(facts: BackupFacts, reason: str, message: str, *, now: datetime) -> F
     return Findings(BackupPhase.FAILED, reason, message, replace(facts, completion_time=now.strftime(_TIME)))
 
 
+def giving_up(facts: BackupFacts, reason: str, message: str) -> Findings:
+    """It is to end badly, once what it began has come to rest."""
+    return Findings(BackupPhase.RUNNING, reason, message, facts, progressing=True)
+
+
 def begun(artifacts: tuple[BackupArtifact, ...], *, now: datetime, archive_id: str = "") -> BackupFacts:
     """What is known when a backup begins; `archive_id` is what its archive will be called, if it makes one."""
     return BackupFacts(start_time=now.strftime(_TIME), artifacts=artifacts, archive_id=archive_id)
@@ -175,10 +180,15 @@ def trying_since(backup: DittoFSBackup) -> str:
     return known["lastTransitionTime"] if known.get("status") == ConditionStatus.TRUE else ""
 
 
+def why_not_ready(backup: DittoFSBackup) -> tuple[str, str]:
+    """Reason and words of the last pass."""
+    known = _previous(backup, BackupCondition.READY)
+    return str(known.get("reason") or ""), str(known.get("message") or "")
+
+
 def told(backup: DittoFSBackup, findings: Findings) -> bool:
     """Whether the last pass said the same, reason and words."""
-    known = _previous(backup, BackupCondition.READY)
-    return (known.get("reason"), known.get("message")) == (findings.reason, findings.message)
+    return why_not_ready(backup) == (findings.reason, findings.message)
 
 
 def wanted_status(backup: DittoFSBackup, findings: Findings, *, now: datetime) -> dict[str, Any]:

@@ -95,6 +95,10 @@ class ArchiveWorld(BackupWorld):
             }
         )
 
+    def has_no_pod(self, job_name: str) -> None:
+        """Let the one pod of a Job be gone."""
+        self.objects.delete(POD, ObjectKey("default", f"{job_name}-x"))
+
     def _respect(self, hold: Hold | None) -> None:
         instance: Manifest = thaw(self.objects.instances.get(INSTANCE))
         mode = None if hold is None else hold.mode

@@ -43,6 +43,14 @@ def seen(jobs: Jobs, backup: DittoFSBackup, suffix: str, *, now: datetime) -> Se
     return SeenJob(_stage(view, outcome, now), view, outcome.message, outcome.result)
 
 
+def seen_with_its_pods(jobs: Jobs, backup: DittoFSBackup, suffix: str, *, now: datetime) -> SeenJob:
+    """As `seen`; a Job that was removed is at work until the last of its pods is gone. Raises a `ClientError`."""
+    found = seen(jobs, backup, suffix, now=now)
+    if found.stage is Stage.ABSENT and (pod := jobs.survivor(backup, suffix)):
+        return SeenJob(Stage.AT_WORK, None, f'its pod "{pod}" is on its way out')
+    return found
+
+
 def _stage(job: View, outcome: JobOutcome, now: datetime) -> Stage:
     match outcome.state:
         case JobState.SUCCEEDED:

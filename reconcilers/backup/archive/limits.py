@@ -13,6 +13,8 @@ PREPARE_LIMIT_S = 900.0
 MARGIN_S = 300.0
 #: How long a restored server may take to start and to load what came back.
 LOAD_LIMIT_S = 900.0
+#: How long the pod of a Job that was given up may take to end, and the server waits for it.
+END_LIMIT_S = 900.0
 
 
 def latest_archive(backup: DittoFSBackup, *, recorded: bool, copying: bool) -> datetime:
@@ -27,3 +29,8 @@ def latest_restore(backup: DittoFSBackup, *, recorded: bool, working: bool) -> d
     limit_s = PREPARE_LIMIT_S + (deadline_s(backup) + MARGIN_S if working or recorded else 0)
     limit_s += LOAD_LIMIT_S if recorded else 0
     return datetime.fromisoformat(backup.status.start_time) + timedelta(seconds=limit_s)
+
+
+def held_for_restore(backup: DittoFSBackup) -> datetime:
+    """How long a restore holds the server: whatever it filled the claims with has ended by then."""
+    return latest_restore(backup, recorded=False, working=True) + timedelta(seconds=END_LIMIT_S)

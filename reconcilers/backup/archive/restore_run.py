@@ -19,8 +19,8 @@ from reconcilers.backup import status
 from reconcilers.backup.archive.comeback import Comeback, Remaker, Unreadable, unpacked
 from reconcilers.backup.archive.course import Stage
 from reconcilers.backup.archive.inputs import Inputs, NameTaken
-from reconcilers.backup.archive.job_stage import SeenJob, seen
-from reconcilers.backup.archive.limits import latest_restore
+from reconcilers.backup.archive.job_stage import SeenJob, seen_with_its_pods
+from reconcilers.backup.archive.limits import held_for_restore, latest_restore
 from reconcilers.backup.archive.orders import RESTORE, Orders, archive_id, location
 from reconcilers.backup.archive.restore_course import RestoreDeed, RestoreSight, next_restore_deed
 from reconcilers.backup.archive.run import LOOK_EVERY_S, SOON_S
@@ -122,6 +122,8 @@ class ArchiveRestoreRun:
         if instance is None or instance.deleting:
             message = f'DittoFS "{subject.backup.spec.instance_ref.name}" is gone, or about to go'
             return self._fail(scene, "InstanceNotFound", message)
+        if given_up := _given_up(scene.backup):
+            return self._fail(scene, *given_up)
         deed = next_restore_deed(scene.sight)
         if deed in _GIVING_UP:
             reason, words = _GIVING_UP[deed]
@@ -155,7 +157,7 @@ class ArchiveRestoreRun:
         hold = None if view is None else standing(view, self._caches.backups, now=now).hold
         ours = hold if hold is not None and hold.uid == backup.metadata.uid else None
         recorded = bool(backup.status.manifest_sha256)
-        job = SeenJob() if recorded else seen(self._jobs, backup, RESTORE, now=now)
+        job = SeenJob() if recorded else seen_with_its_pods(self._jobs, backup, RESTORE, now=now)
         pages = self._collect(backup, job)
         sight = RestoreSight(
             recorded=recorded,
@@ -196,8 +198,7 @@ class ArchiveRestoreRun:
 
     def _stop(self, scene: _Scene, instance: DittoFS) -> Result:
         backup = scene.backup
-        until = latest_restore(backup, recorded=False, working=True)
-        hold = Hold(backup.metadata.name, backup.metadata.uid, HoldMode.STOP, until)
+        hold = Hold(backup.metadata.name, backup.metadata.uid, HoldMode.STOP, held_for_restore(backup))
         if holder := self._keeper.take(instance.key, hold):
             return self._wait(scene, f'waits for DittoFSBackup "{holder}", which holds the instance')
         return self._wait(scene, _WAITING[RestoreDeed.AWAIT_STOP])
@@ -258,7 +259,8 @@ class ArchiveRestoreRun:
 
     def _fail(self, scene: _Scene, reason: str, message: str) -> Result:
         subject, uid = scene.subject, scene.backup.metadata.uid
-        # Not before the Job has ended, which writes where the server would.
+        if scene.job.runs and scene.sight.held is not None:
+            return self._end_job(scene, reason, message)
         if scene.job.runs and scene.job.view is not None:
             self._jobs.remove(scene.job.view)
         self._keeper.release(instance_key(subject.view), uid)
@@ -270,6 +272,15 @@ class ArchiveRestoreRun:
             self._pages.pop(uid, None)
         return _ended(scene)
 
+    def _end_job(self, scene: _Scene, reason: str, message: str) -> Result:
+        """Give up, and wait for the end of all that writes where the server would; the hold's own end bounds it."""
+        # Told first: without its Job, nothing else says that the restore was given up.
+        findings = status.giving_up(status.BackupFacts.of_status(scene.backup), reason, f"{_ENDS}{message}")
+        self._write(scene.subject, findings)
+        if scene.job.view is not None:
+            self._jobs.remove(scene.job.view)
+        return RequeueAfter(SOON_S)
+
     def _newest(self, subject: Subject) -> Subject:
         """The same object with the status that was just written."""
         return Subject(subject.view, DittoFSBackup.from_view(self._known(subject.view)))
@@ -280,12 +291,20 @@ _WAITING = {
     RestoreDeed.AWAIT_JOB: "the Job is at work",
     RestoreDeed.AWAIT_SHARES: "waits until the server has loaded the shares that came back",
 }
+#: What a restore says first that was given up, and whose Job has not ended.
+_ENDS = "waits for the end of the Job's pods, to let the server go: "
 _GIVING_UP = {
     RestoreDeed.GIVE_UP_LATE: ("DeadlineExceeded", "it took too long"),
     RestoreDeed.GIVE_UP_STUCK: ("JobNotStarted", "no pod of the Job began to work, and their events say why"),
     RestoreDeed.GIVE_UP_JOB: ("JobFailed", ""),
     RestoreDeed.GIVE_UP_UNHELD: ("HoldLost", "the hold on the instance ended before the Job did"),
 }
+
+
+def _given_up(backup: DittoFSBackup) -> tuple[str, str] | None:
+    """Why the restore was given up, whose Job had to end first."""
+    reason, message = status.why_not_ready(backup)
+    return (reason, message.removeprefix(_ENDS)) if message.startswith(_ENDS) else None
 
 
 def _ended(scene: _Scene) -> Result:

@@ -10,10 +10,11 @@ import pytest
 from dittofs_operator.archive import comeback
 from informers.resource import ObjectKey
 from reconcilers import names
-from reconcilers.api.resources import DITTOFS_SHARE
-from reconcilers.backup.archive.limits import LOAD_LIMIT_S, MARGIN_S, PREPARE_LIMIT_S
+from reconcilers.api.resources import DITTOFS, DITTOFS_SHARE
+from reconcilers.backup.archive.job_stage import START_LIMIT_S
+from reconcilers.backup.archive.limits import END_LIMIT_S, LOAD_LIMIT_S, MARGIN_S, PREPARE_LIMIT_S
 from tests.support.archive_world import SHA256, WRITTEN, ArchiveWorld, Killed
-from tests.support.share_world import CLAIM
+from tests.support.share_world import CLAIM, INSTANCE
 
 PURGE = '{"addresses":{"/gone":5},"last":5}'
 SOURCE = {"archive": {"id": "weekly-1", "pvc": {"claimName": CLAIM.name}}}
@@ -195,6 +196,7 @@ def test_a_job_that_takes_too_long_ends_with_a_running_server(restores: RestoreW
 
     restores.clock.advance(PREPARE_LIMIT_S + 7200 + MARGIN_S)
     restores.step(key)
+    restores.step(key)
 
     assert restores.told(key, "Failed") == ("True", "DeadlineExceeded")
     assert restores.states[-1] == "serving"
@@ -243,3 +245,66 @@ def test_a_deleted_restore_comes_to_its_end_and_leaves_the_archive_alone(restore
     assert not restores.backup_exists(key)
     assert restores.held() is None
     assert not any(name.endswith("-rm") for name in restores.told_jobs())
+
+
+@pytest.mark.parametrize("cause", ["DeadlineExceeded", "JobNotStarted", "InstanceNotFound"])
+def test_a_restore_that_is_given_up_lets_the_server_go_only_when_no_pod_can_write_any_more(
+    restores: RestoreWorld, cause: str
+) -> None:
+    restores.tells["rs"] = None
+    key = restores.restore()
+    restores.go(key, "Failed", passes=5)
+    restores.has_pod("again-rs", "Pending" if cause == "JobNotStarted" else "Running", status={"active": 1})
+    if cause == "InstanceNotFound":
+        instance = restores.objects.get(DITTOFS, INSTANCE)
+        instance["metadata"] |= {"deletionTimestamp": "2030-01-02T04:00:00Z", "finalizers": ["example.com/x"]}
+        restores.objects.put(instance)
+    restores.clock.advance(START_LIMIT_S + 1 if cause == "JobNotStarted" else PREPARE_LIMIT_S + 7200 + MARGIN_S)
+
+    for _ in range(4):
+        restores.step(key)
+        restores.restarted_operator()
+    assert restores.told_jobs() == []
+    assert restores.told(key, "Ready") == ("False", cause)
+    assert "waits for the end of the Job's pods" in restores.message(key)
+    assert (restores.phase(key), restores.states[-1]) == ("Running", "stopped")
+
+    restores.has_no_pod("again-rs")
+    restores.step(key)
+    assert restores.told(key, "Failed") == ("True", cause)
+    assert "waits for the end" not in restores.message(key)
+    assert restores.states[-1] == "serving"
+    assert restores.told_jobs() == []
+
+
+def test_a_pod_that_never_ends_costs_the_server_no_more_than_its_hold(restores: RestoreWorld) -> None:
+    restores.tells["rs"] = None
+    key = restores.restore()
+    restores.go(key, "Failed", passes=5)
+    restores.has_pod("again-rs", "Running", status={"active": 1})
+    restores.clock.advance(PREPARE_LIMIT_S + 7200 + MARGIN_S)
+    restores.step(key)
+    assert restores.phase(key) == "Running"
+
+    restores.clock.advance(END_LIMIT_S)
+    restores.step(key)
+
+    assert restores.told(key, "Failed") == ("True", "DeadlineExceeded")
+    assert restores.states[-1] == "serving"
+
+
+def test_no_second_job_begins_beside_a_pod_of_one_that_was_removed_by_hand(restores: RestoreWorld) -> None:
+    restores.tells["rs"] = None
+    key = restores.restore()
+    restores.go(key, "Failed", passes=5)
+    restores.has_pod("again-rs", "Running", status={"active": 1})
+    (job,) = restores.objects.jobs.list()
+    restores.objects.jobs.remove(job)
+
+    restores.step(key)
+    assert restores.told_jobs() == []
+    assert 'its pod "again-rs-x" is on its way out' in restores.message(key)
+
+    restores.has_no_pod("again-rs")
+    del restores.tells["rs"]
+    assert restores.go(key, "Completed", "Failed") == "Completed"

@@ -12,7 +12,7 @@ from dittofs_operator import deployment
 from dittofs_operator.backup_metrics import GAUGES, BackupMetrics
 from reconcilers.api.backup import BackupPhase, DittoFSBackup
 from reconcilers.backup.archive.job_stage import START_LIMIT_S as START_LIMIT_S_OF_JOBS
-from reconcilers.backup.archive.limits import MARGIN_S, PREPARE_LIMIT_S
+from reconcilers.backup.archive.limits import END_LIMIT_S, MARGIN_S, PREPARE_LIMIT_S
 from reconcilers.backup.deletion import BUSY_PATIENCE_S
 from reconcilers.backup.retention import KEEP_FAILED
 from reconcilers.backup.run import RUN_LIMIT_S, START_LIMIT_S
@@ -65,6 +65,7 @@ def test_its_limits_are_those_in_force() -> None:
     assert f"gives up after {START_LIMIT_S / 60:g} minutes when it can't begin" in PAGE
     assert f"and a run after {RUN_LIMIT_S / 60:g} minutes" in PAGE
     assert f"{PREPARE_LIMIT_S / 60:g} minutes for the stop" in PAGE
+    assert f"server waits {END_LIMIT_S / 60:g} minutes at most" in PAGE
     assert (MARGIN_S, START_LIMIT_S_OF_JOBS) == (300, 300)
     assert f"holds the object for {PATIENCE_S:g} seconds" in PAGE
     assert f"restoring from it for {BUSY_PATIENCE_S / 60:g} minutes" in PAGE

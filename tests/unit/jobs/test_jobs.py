@@ -143,3 +143,20 @@ def test_events_of_a_job_and_of_its_pods_lead_to_the_object() -> None:
     assert tuple(owner_of_job(DITTOFS_BACKUP)(Added(freeze(live)))) == ()
     assert tuple(owner_of_job_pod(DITTOFS_SHARE, world.cache)(Added(freeze(pod)))) == (key,)
     assert tuple(owner_of_job_pod(DITTOFS_BACKUP, world.cache)(Added(freeze(pod)))) == ()
+
+
+def test_a_pod_survives_its_job_until_it_has_ended_and_is_nobody_s_where_the_job_is_another_s() -> None:
+    world = World()
+    assert world.jobs.survivor(share(), "do") == ""
+    live = world.started()
+    world.api.pods = [{"metadata": {"name": "export-do-x", "deletionTimestamp": "t"}, "status": {"phase": "Running"}}]
+
+    world.cache.remove(freeze(live))
+    assert world.jobs.survivor(share(), "do") == "export-do-x"
+    assert world.api.asked[-1] == "Pod in storage with batch.kubernetes.io/job-name=export-do"
+
+    world.cache.put(freeze(live))
+    assert world.jobs.survivor(share("u2"), "do") == ""
+
+    world.api.pods[0]["status"]["phase"] = "Failed"
+    assert world.jobs.survivor(share(), "do") == ""
