@@ -13,8 +13,9 @@ import reconcilers
 from hack.localcluster.kubelet.images import DITTOFS_ARGUMENTS, DITTOFS_BINARY
 from hack.localcluster.kubelet.sandbox import Mount
 
-#: Where the operator's own packages are in a pod.
+#: Where the operator's own packages and its Python environment are in a pod: where no volume covers them.
 _PACKAGES = "/opt/dittofs-operator/packages"
+_ENVIRONMENT = "/opt/dittofs-operator/environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ def operator() -> Program:
     """The operator, as this process would run it: this Python with its packages, and this source."""
     own = (dittofs_operator, reconcilers, informers)
     sources = [Path(package.__path__[0]) for package in own]
-    folders = dict.fromkeys((Path(sys.base_prefix), Path(sys.prefix)))
+    python = Path(_ENVIRONMENT, Path(sys.executable).relative_to(sys.prefix))
     return Program(
-        (sys.executable, "-m", "dittofs_operator"),
+        (str(python), "-m", "dittofs_operator"),
         ("run",),
         (
-            *(Mount(folder, str(folder), read_only=True) for folder in folders),
+            Mount(Path(sys.base_prefix), sys.base_prefix, read_only=True),
+            Mount(Path(sys.prefix), _ENVIRONMENT, read_only=True),
             *(Mount(source, f"{_PACKAGES}/{source.name}", read_only=True) for source in sources),
         ),
         {"PYTHONPATH": _PACKAGES, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
