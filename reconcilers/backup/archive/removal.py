@@ -64,6 +64,9 @@ class ArchiveRemoval:
                 return Farewell(Fate.GONE)
             case Stage.FAILED:
                 return Farewell(Fate.STUCK, job.message)
+            case Stage.STUCK:
+                why = f": {job.message}" if job.message else ", and their events say why"
+                return Farewell(Fate.STUCK, f"no pod of the Job that removes it began to work{why}")
             case Stage.SILENT if job.view is not None:
                 self._jobs.remove(job.view)
         return Farewell(Fate.LEAVING, job.message or "a Job removes the archive")

@@ -376,6 +376,26 @@ def test_an_archive_that_can_t_be_removed_is_told_of_and_holds_nobody(world: Arc
     assert "what to do" in note
 
 
+def test_a_removal_whose_pod_never_begins_holds_the_object_for_five_minutes_alone(world: ArchiveWorld) -> None:
+    world.serve("a")
+    key = world.archive()
+    world.go(key, "Completed")
+    world.tells["rm"] = None
+    world.delete_backup(key)
+    world.step(key)
+    world.has_pod("weekly-rm", "Pending", status={"active": 1})
+    world.clock.advance(299)
+    world.step(key)
+    assert world.backup_exists(key)
+
+    world.clock.advance(2)
+    world.step(key)
+
+    assert not world.backup_exists(key)
+    note = next(event.note for event in world.recorder.events if event.reason == "DataLeftBehind")
+    assert "no pod of the Job that removes it began to work, and their events say why" in note
+
+
 def test_in_a_namespace_that_is_about_to_go_an_archive_holds_up_nothing(
     world: ArchiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
