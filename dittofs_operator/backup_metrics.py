@@ -39,7 +39,7 @@ GAUGES = {
 
 
 class BackupMetrics(Collector):
-    """The gauges of the backups that `backups` gives, and how often one failed."""
+    """The gauges of the backups that `backups` gives, and how often one, or a restore, failed."""
 
     def __init__(self, registry: CollectorRegistry, backups: Callable[[], Iterable[View]]) -> None:
         self._backups = backups
@@ -49,11 +49,20 @@ class BackupMetrics(Collector):
             ["namespace", "dittofs", "schedule"],
             registry=registry,
         )
+        self._restore_failures = Counter(
+            "dittofs_operator_restore_failures_total",
+            "Restores that failed.",
+            ["namespace", "dittofs"],
+            registry=registry,
+        )
         registry.register(self)
 
     def failed(self, backup: View) -> None:
-        """Count a backup that failed."""
+        """Count a backup, or a restore, that failed."""
         namespace, instance, _ = _labels(backup)
+        if not _is_backup(backup):
+            self._restore_failures.labels(namespace, instance).inc()
+            return
         self._failures.labels(namespace, instance, _schedule_label(backup)).inc()
 
     def describe(self) -> list[GaugeMetricFamily]:

@@ -74,6 +74,7 @@ class BackupReconciler:
             clock=clock,
             known=self._known,
             write=self._write,
+            failed=failed,
             errands=Errands() if errands is None else errands,
         )
         jobs = Jobs(jobs=caches.jobs, client=client)
@@ -110,6 +111,7 @@ class BackupReconciler:
                 image=image,
                 known=self._known,
                 write=self._write,
+                failed=failed,
             ),
         )
         self._schedules = Schedules(

@@ -67,7 +67,7 @@ class BackupRun:
     ) -> None:
         """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
 
-        `failed` is told of each backup that failed.
+        `failed` is told of each backup and each restore that failed.
         """
         self._caches = caches
         self._recorder = recorder
@@ -217,10 +217,9 @@ class BackupRun:
 
     def _fail(self, subject: Subject, facts: status.BackupFacts, reason: str, message: str) -> Result:
         self._write(subject, status.failed(facts, reason, message, now=self._clock.now()))
-        if subject.backup.spec.operation is Operation.RESTORE:
-            self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {message}")
-            return Done()
-        self._recorder.warning(subject.view, "BackupFailed", f"{reason}: {message}")
+        restores = subject.backup.spec.operation is Operation.RESTORE
+        event = "RestoreFailed" if restores else "BackupFailed"
+        self._recorder.warning(subject.view, event, f"{reason}: {message}")
         self._failed(subject.view)
         return Done()
 

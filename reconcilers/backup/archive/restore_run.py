@@ -82,6 +82,7 @@ class ArchiveRestoreRun:
         image: str,
         known: Callable[[View], View],
         write: Callable[[Subject, status.Findings], None],
+        failed: Callable[[View], None],
     ) -> None:
         """As for `ArchiveRun`."""
         self._caches = caches
@@ -92,6 +93,7 @@ class ArchiveRestoreRun:
         self._image = image
         self._known = known
         self._write = write
+        self._failed = failed
         self._targets = Targets(client=client)
         self._inputs = Inputs(caches=caches, client=client)
         self._remaker = Remaker(client=client)
@@ -293,6 +295,7 @@ class ArchiveRestoreRun:
         words = f"{message} ({location(scene.backup)})"
         self._write(subject, status.failed(facts, reason, words, now=self._clock.now()))
         self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {words}")
+        self._failed(subject.view)
         with self._lock:
             self._pages.pop(uid, None)
         return _ended(scene)

@@ -82,9 +82,13 @@ class RestoreRun:
         clock: Clock,
         known: Callable[[View], View],
         write: Callable[[Subject, Findings], None],
+        failed: Callable[[View], None],
         errands: Errands,
     ) -> None:
-        """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`."""
+        """`known` gives a view with its newest status; `write` writes a status and raises an `ApiError`.
+
+        `failed` is told of each restore that failed.
+        """
         self._caches = caches
         self._recorder = recorder
         self._access = access
@@ -92,7 +96,9 @@ class RestoreRun:
         self._known = known
         self._errands = errands
         self._holding = Holding(caches=caches, client=client, clock=clock)
-        self._tell = Telling(recorder=recorder, clock=clock, holding=self._holding, known=known, write=write)
+        self._tell = Telling(
+            recorder=recorder, clock=clock, holding=self._holding, known=known, write=write, failed=failed
+        )
         self._lock = threading.Lock()
         #: By uid and path, how often the server refused.
         self._refusals: dict[tuple[str, str], int] = {}

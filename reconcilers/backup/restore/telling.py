@@ -35,12 +35,14 @@ class Telling:
         holding: Holding,
         known: Callable[[View], View],
         write: Callable[[Subject, Findings], None],
+        failed: Callable[[View], None],
     ) -> None:
         self._recorder = recorder
         self._clock = clock
         self._holding = holding
         self._known = known
         self._write = write
+        self._failed = failed
 
     def record(self, subject: Subject, facts: BackupFacts, words: str) -> Subject:
         """Write down how far it is, before anything else happens; gives the object with that status."""
@@ -89,6 +91,7 @@ class Telling:
         self._write(subject, _as_leaving(subject, findings))
         if not subject.backup.deleting:
             self._recorder.warning(subject.view, "RestoreFailed", f"{reason}: {message}")
+            self._failed(subject.view)
             return Done()
         if active(facts.restored) is not None:
             self._recorder.warning(subject.view, "RestoreAbandoned", f"{reason}: {message}")

@@ -29,7 +29,7 @@ def test_its_metrics_are_those_that_there_are() -> None:
     BackupMetrics(registry, lambda: ())
     counters = {f"{family.name}_total" for family in registry.collect() if family.type == "counter"}
 
-    assert set(re.findall(r"dittofs_operator_backup\w+", PAGE)) == {*GAUGES, *counters}
+    assert set(re.findall(r"dittofs_operator_(?:backup|restore)\w+", PAGE)) == {*GAUGES, *counters}
 
 
 def test_its_alerts_are_those_of_the_manifest() -> None:

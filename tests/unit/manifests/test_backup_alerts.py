@@ -16,12 +16,14 @@ from dittofs_operator import backup_metrics
 PROMTOOL = shutil.which("promtool")
 MANIFEST = Path(__file__).parents[3] / "manifests" / "monitoring" / "backup-alerts.yaml"
 NIGHTLY = 'namespace="a",dittofs="demo",backup="nightly"'
+COUNTERS = {"dittofs_operator_backup_failures_total", "dittofs_operator_restore_failures_total"}
 #: A schedule of every five hours that was made at 0 h, had its one success at 10 h, and a failure at 3 h.
 SERIES = {
     f"dittofs_operator_backup_created_timestamp_seconds{{{NIGHTLY}}}": "0x60",
     f"dittofs_operator_backup_last_success_timestamp_seconds{{{NIGHTLY}}}": "_x9 36000x50",
     f"dittofs_operator_backup_schedule_interval_seconds{{{NIGHTLY}}}": "18000x60",
     'dittofs_operator_backup_failures_total{namespace="a",dittofs="demo",schedule="nightly"}': "_x3 1x60",
+    'dittofs_operator_restore_failures_total{namespace="a",dittofs="demo"}': "_x3 1x60",
 }
 OVERDUE = {
     "exp_labels": {"severity": "critical", "namespace": "a", "dittofs": "demo", "backup": "nightly"},
@@ -31,6 +33,10 @@ FAILED = {
     "exp_labels": {"severity": "warning", "namespace": "a", "dittofs": "demo", "schedule": "nightly"},
     "exp_annotations": {"summary": "a backup of a/demo failed"},
 }
+RESTORE_FAILED = {
+    "exp_labels": {"severity": "warning", "namespace": "a", "dittofs": "demo"},
+    "exp_annotations": {"summary": "a restore of a/demo failed"},
+}
 #: By alert and hour, whether it is to be told.
 EXPECTED: dict[tuple[str, int], dict[str, Any] | None] = {
     ("DittoFSBackupOverdue", 9): None,
@@ -39,12 +45,15 @@ EXPECTED: dict[tuple[str, int], dict[str, Any] | None] = {
     ("DittoFSBackupFailed", 2): None,
     ("DittoFSBackupFailed", 9): FAILED,
     ("DittoFSBackupFailed", 29): None,
+    ("DittoFSRestoreFailed", 2): None,
+    ("DittoFSRestoreFailed", 9): RESTORE_FAILED,
+    ("DittoFSRestoreFailed", 29): None,
 }
 
 
 def test_its_series_are_those_that_there_are() -> None:
     names = {series.partition("{")[0] for series in SERIES}
-    assert names - {"dittofs_operator_backup_failures_total"} < set(backup_metrics.GAUGES)
+    assert names - COUNTERS < set(backup_metrics.GAUGES)
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="no promtool: install Debian's prometheus, or put it on the path")

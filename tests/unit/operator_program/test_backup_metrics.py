@@ -102,6 +102,17 @@ def test_a_suspended_or_meaningless_schedule_has_no_interval_to_be_late_by() -> 
     }
 
 
+def test_a_failed_restore_counts_as_such_alone() -> None:
+    registry = CollectorRegistry()
+    metrics = BackupMetrics(registry, lambda: ())
+
+    metrics.failed(backup("again", operation="Restore"))
+
+    labels = {"namespace": "files", "dittofs": "demo"}
+    assert registry.get_sample_value("dittofs_operator_restore_failures_total", labels) == 1
+    assert registry.get_sample_value("dittofs_operator_backup_failures_total", {**labels, "schedule": ""}) is None
+
+
 def test_failures_are_counted_by_schedule() -> None:
     registry = CollectorRegistry()
     metrics = BackupMetrics(registry, lambda: ())
