@@ -233,6 +233,8 @@ def test_a_key_that_goes_under_way_ends_it_in_minutes_and_the_server_runs(world:
 
     world.clock.advance(301)
     world.step(key)
+    world.has_no_pod(f"{key.name}-{suffix}")
+    world.go(key, "Failed", passes=1)
 
     assert_told(world, key, "JobNotStarted", event=event)
     assert world.kept() == before

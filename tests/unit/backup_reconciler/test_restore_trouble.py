@@ -121,6 +121,7 @@ def test_what_can_t_be_restored_says_why_and_nothing_is_touched(
     assert restores.told(key, "Ready") == ("False", reason)
     message = next(c["message"] for c in restores.backup_status(key)["conditions"] if c["type"] == "Ready")
     assert advice in message
+    assert restores.failed == ([key.name] if phase == "Failed" else [])
     assert restores.touches() == []
     assert restores.hold_text() == ""
     assert restores.read("a") == "bad"
