@@ -18,6 +18,8 @@ from hack.localcluster.apiserver.status import StatusError, bad_request
 
 #: The real server's limit for a request body.
 MAX_BODY_BYTES = 3 * 1024 * 1024
+#: How long a server that stops waits for the answers under way: a watch says its last word then.
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class HttpServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        self._server.await_answers()
         self._server.close_connections()
 
 
@@ -91,6 +94,8 @@ class _Server(ThreadingHTTPServer):
         self.handle = handle
         self._connections: set[socket.socket] = set()
         self._guard = threading.Lock()
+        self._answered = threading.Condition(self._guard)
+        self._answering = 0
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -102,6 +107,22 @@ class _Server(ThreadingHTTPServer):
         with self._guard:
             self._connections.discard(request)
         super().shutdown_request(request)
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """An answer is under way."""
+        with self._guard:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
+
+    def await_answers(self) -> None:
+        with self._answered:
+            self._answered.wait_for(lambda: not self._answering, _LAST_WORDS_S)
 
     def close_connections(self) -> None:
         with self._guard:
@@ -128,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(Response.json(error.body(), code=error.code))
             return
         try:
-            self._write(self.server.handle(request))
+            with self.server.answering():
+                self._write(self.server.handle(request))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
