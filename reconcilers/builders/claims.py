@@ -26,7 +26,7 @@ def claims(instance: DittoFS, facts: BuildFacts) -> list[Manifest]:
 
 
 def is_cache_lost(instance: DittoFS, observed: Mapping[str, ObservedClaim]) -> bool:
-    """Whether the cache is, or is about to be made, emptier than the metadata that is there (decisions.md A7)."""
+    """Whether the cache is, or is about to be made, emptier than the metadata that is there."""
     name = instance.metadata.name
     if instance.spec.payload.type is not PayloadType.S3:
         return False

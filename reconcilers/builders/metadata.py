@@ -24,7 +24,7 @@ def child(
 def keepsake(instance: DittoFS, resource: Resource, name: str) -> Manifest:
     """The head of a claim or Secret, which outlives the instance unless `volumeRetention` is Delete.
 
-    The annotation says whose it is when no owner does (decisions.md A14).
+    The annotation says whose it is when no owner does.
     """
     metadata = _metadata(instance, name)
     metadata["annotations"] = {names.INSTANCE_KIND_ANNOTATION: names.INSTANCE_KIND}

@@ -1,4 +1,4 @@
-"""Whose an object is that has the name of one of our children (decisions.md A14): others' are never touched."""
+"""Whose an object is that has the name of one of our children: others' are never touched."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from informers.clock import Clock
 
-#: How old a process must be, so that there is at most one such start in an hour (decisions A8); doubled with each that
+#: How old a process must be, so that there is at most one such start in an hour; doubled with each that
 #: did not help.
 FIRST_AGE = timedelta(hours=1)
 MOST_AGE = timedelta(hours=24)

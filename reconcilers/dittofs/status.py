@@ -1,4 +1,4 @@
-"""The status of a DittoFS, decided from what one pass observed (decisions.md C9). Pure: no client, no clock."""
+"""The status of a DittoFS, decided from what one pass observed. Pure: no client, no clock."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def assess(observed: Observed) -> Assessment:
 
 
 def api_reachable(observed: Observed) -> bool:
-    """Whether shares can be worked on: the pod is ready and the login works (decisions.md A3)."""
+    """Whether shares can be worked on: the pod is ready and the login works."""
     answers = observed.server.state is ServerState.ANSWERS
     return observed.replicas > 0 and answers and _stateful_set_ready(observed).holds
 

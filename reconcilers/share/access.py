@@ -47,13 +47,13 @@ class ServerAccess:
 
 
 def is_reachable(instance: DittoFS) -> bool:
-    """Whether the operator can log in to the server of `instance`: all that shares wait for (decisions A3)."""
+    """Whether the operator can log in to the server of `instance`: all that shares wait for."""
     endpoint = instance.status.endpoints.api
     return instance.status.api_reachable and endpoint is not None and bool(endpoint.cluster_ip or endpoint.host)
 
 
 def mount_line(instance: DittoFS, path: str) -> str:
-    """The command that mounts the share `path`, for a person to paste (decisions C8); empty without NFS."""
+    """The command that mounts the share `path`, for a person to paste; empty without NFS."""
     endpoint = instance.status.endpoints.nfs
     address = "" if endpoint is None else endpoint.address or endpoint.cluster_ip or endpoint.host
     if endpoint is None or not address:

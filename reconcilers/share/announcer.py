@@ -1,6 +1,6 @@
 """Tells an instance that its declared shares changed: by one annotation, from which its ConfigMap is made anew.
 
-A controller of its own, keyed by instance. Many changed shares make one write in `DEBOUNCE_S` (decisions C16).
+A controller of its own, keyed by instance. Many changed shares make one write in `DEBOUNCE_S`.
 """
 
 from __future__ import annotations

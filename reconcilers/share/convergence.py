@@ -32,7 +32,7 @@ from reconcilers.share.status import Findings, ShareFacts, in_sync, out_of_sync,
 from reconcilers.share.usage import Usage
 from reconcilers.share.without_effect import without_effect
 
-#: What hangs on a share is not in the list of shares: it costs calls of its own per share (decisions C1).
+#: What hangs on a share is not in the list of shares: it costs calls of its own per share.
 DEEP_POLL_INTERVAL_S = 300.0
 #: Between two looks, in seconds: what is due just now must not make a loop.
 _SHORTEST_S = 0.05

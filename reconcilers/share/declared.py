@@ -82,7 +82,7 @@ def path_winners(shares: Iterable[View]) -> dict[str, View]:
 
 
 def share_path(share: View) -> str:
-    """The path of a DittoFSShare on its server: `spec.path`, or its name behind a slash (api.md)."""
+    """The path of a DittoFSShare on its server: `spec.path`, or its name behind a slash."""
     return str(share.get("spec", {}).get("path") or "/" + str(share["metadata"]["name"]))
 
 

@@ -8,7 +8,7 @@ import zlib
 from informers.clock import Clock
 from informers.resource import ObjectKey
 
-#: Calls per second that a server gets at most from the looks at all of its shares (decisions C1).
+#: Calls per second that a server gets at most from the looks at all of its shares.
 MAX_CALLS_PER_S = 10.0
 
 

@@ -1,7 +1,7 @@
 """What becomes of a share on the server when its DittoFSShare goes: it is disabled, or removed for good.
 
-Disabled, its rows, files and snapshots wait for a new DittoFSShare of the same path (decisions A8). An absent server
-does not hold the object for long (decisions C12).
+Disabled, its rows, files and snapshots wait for a new DittoFSShare of the same path. An absent server
+does not hold the object for long.
 """
 
 from __future__ import annotations

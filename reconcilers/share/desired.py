@@ -17,7 +17,7 @@ from reconcilers.share.details import DesiredDetails, desired_details
 from reconcilers.share.row_options import RowOption, desired_options
 
 #: Limit of a local-only store, in bytes: the server's own default would stop writers at a quarter of the pod's
-#: memory (decisions A5), so that the volume and the quota are the limits.
+#: memory, so that the volume and the quota are the limits.
 LOCAL_STORE_MAX_BYTES = 1 << 60
 
 
@@ -64,7 +64,7 @@ def desired_share(share: DittoFSShare, instance: DittoFS, address: str = "") -> 
     address = address or share.path
     wanted = DesiredShare(
         path=share.path,
-        # Without its cache a server reads files as zeros: better nobody reads them (decisions A7).
+        # Without its cache a server reads files as zeros: better nobody reads them.
         enabled=spec.enabled and not instance.status.cache_lost,
         read_only=spec.read_only,
         default_permission=spec.default_permission.value,

@@ -112,7 +112,7 @@ class Removal:
         self, share: DittoFSShare, instance: DittoFS, session: ServerSession, address: str, *, drained: bool
     ) -> Removed:
         for quota in session.share_quotas(share.path):
-            # The server leaves them, and a later share of the path would have them (decisions C19).
+            # The server leaves them, and a later share of the path would have them.
             session.delete_share_quota(share.path, scope=quota.scope, identity=quota.identity)
         session.delete_netgroup(names.netgroup(share.path))
         try:

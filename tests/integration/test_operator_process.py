@@ -34,7 +34,7 @@ SHORT = (f"--lease-duration={LEASE_S:g}s", "--renew-deadline=2s", "--retry-perio
 HANDOVER_S = 6
 #: A lease that nobody could sit out in that time, nor find free by asking every ten to 22 seconds.
 LONG = ("--lease-duration=30s", "--renew-deadline=20s", "--retry-period=10s")
-#: What architecture.md and api.md promise to dashboards made for controller-runtime and client-go.
+#: What dashboards made for controller-runtime and client-go look for.
 METRICS = {
     "controller_runtime_reconcile_total",
     "controller_runtime_reconcile_errors_total",

@@ -476,7 +476,7 @@ def memory_limit_folder() -> str:
 def test_a_share_takes_more_than_a_quarter_of_the_pods_memory(
     world: World, real_cluster: LocalCluster, scratch: Path
 ) -> None:
-    """Decisions A5: by itself the server stops writers there, at 256 MiB where that is more."""
+    """By itself the server stops writers there, at 256 MiB where that is more."""
     world.create(CONFIG_MAP, "limit", data={"memory.max": str(512 * MIB)})
     volume = {"name": "limit", "configMap": {"name": "limit"}}
     place = {"name": "limit", "mountPath": memory_limit_folder(), "readOnly": True}

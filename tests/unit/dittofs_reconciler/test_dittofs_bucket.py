@@ -126,7 +126,7 @@ def test_an_authority_of_the_endpoint_is_mounted_and_named_to_the_server(world: 
 
 
 def test_rotated_keys_are_in_the_rows_before_the_pod_rolls_once(world: World) -> None:
-    """Decisions C3: the pod takes up its rows when it starts, so a roll before the row would need a second one."""
+    """The pod takes up its rows when it starts, so a roll before the row would need a second one."""
     run(world)
     before = config_hash(world)
     rotate(world)
@@ -288,7 +288,7 @@ def test_a_first_cache_is_not_lost(world: World) -> None:
 
 
 def test_a_cache_that_was_lost_lets_nobody_in_until_a_person_says_so(world: World) -> None:
-    """Decisions A7: without its cache the server reads every file as zeros, without an error."""
+    """Without its cache the server reads every file as zeros, without an error."""
     run(world)
     lose_cache(world)
 
@@ -467,7 +467,7 @@ def other(world: World, name: str, **s3: Any) -> None:
 def test_another_dittofs_with_the_same_objects_is_told(
     world: World, ours: dict[str, Any], theirs: dict[str, Any], shared: bool
 ) -> None:
-    """Decisions C4: each deletes the objects that it does not know."""
+    """Each deletes the objects that it does not know."""
     run(world, payload=payload(**ours))
     other(world, "second", **theirs)
 

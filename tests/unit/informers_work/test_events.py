@@ -1,4 +1,4 @@
-"""What becomes of a recorded event: written, joined to a series, cut, dropped (controller-layer.md 1.13)."""
+"""What becomes of a recorded event: written, joined to a series, cut, dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lease record, as it is written and read (controller-layer.md 1.11, T121)."""
+"""A lease record, as it is written and read (T121)."""
 
 from __future__ import annotations
 

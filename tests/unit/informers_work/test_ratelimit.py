@@ -1,4 +1,4 @@
-"""How the limiters grow, merge and forget (controller-layer.md 1.6)."""
+"""How the limiters grow, merge and forget."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_a_remote_store_at_another_place_is_not_used(world: ShareWorld) -> None:
 
 
 def test_a_share_whose_cache_was_lost_is_disabled_until_it_is_there_again(world: ShareWorld) -> None:
-    """Decisions A7: the server reads what it has no cache of as zeros, without an error."""
+    """The server reads what it has no cache of as zeros, without an error."""
     in_bucket(world)
     key = world.put_share()
     world.settle(key)

@@ -125,7 +125,7 @@ def instance(**endpoints: Any) -> DittoFS:
     ],
 )
 def test_the_mount_line_names_what_a_node_can_resolve(endpoint: dict[str, Any], line: str) -> None:
-    """Nodes do not use the cluster's DNS (decisions C8)."""
+    """Nodes do not use the cluster's DNS."""
     assert mount_line(instance(nfs=endpoint), "/a/b") == f"mount -t nfs -o vers=4.1,port=2049,proto=tcp {line} /mnt"
 
 
