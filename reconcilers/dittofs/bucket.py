@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from informers.resource import ObjectKey, View
 from reconcilers import names
 from reconcilers.api.dittofs import DittoFS
 from reconcilers.api.scalars import parse_bytes
-from reconcilers.dittofs.observe import is_marked_lost
+from reconcilers.dittofs.observe import is_marked_lost, used_bytes
 from reconcilers.remote_store import object_prefix, overlap
 from reconcilers.share.declared import DeclaredShare
 
@@ -96,17 +96,17 @@ def bucket_facts(
     instance: DittoFS,
     claim: View | None,
     others: Iterable[View],
-    shares: Iterable[DeclaredShare],
-    used: Mapping[str, int],
+    declared: Iterable[DeclaredShare],
+    shares: Iterable[View],
 ) -> BucketFacts | None:
     """What `claim`, that of the cache, and the `others` with the same bucket mean for `instance`; None without one.
 
-    `used`: by path what the files of a share take together, in bytes.
+    `declared` are its shares as they are specified, `shares` the DittoFSShares with what is known of them.
     """
     if instance.spec.payload.s3 is None:
         return None
     name, default = instance.metadata.name, parse_bytes(instance.cache.size)
-    cache_bytes = {share.path: share.cache_bytes(default) for share in shares}
+    cache_bytes, used = {share.path: share.cache_bytes(default) for share in declared}, used_bytes(shares)
     requested = ((claim or {}).get("spec") or {}).get("resources", {}).get("requests", {}).get("storage")
     return BucketFacts(
         claim=names.cache_claim(name),

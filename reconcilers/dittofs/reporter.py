@@ -26,7 +26,7 @@ from reconcilers.dittofs.caches import BY_BUCKET, DittoFSCaches, bucket
 from reconcilers.dittofs.children import cached_child, cached_pod, child_key
 from reconcilers.dittofs.facts import DatabaseFacts, ServerFacts, stateful_set_facts
 from reconcilers.dittofs.last_words import as_the_server_found_it
-from reconcilers.dittofs.observe import running_version, unloaded_shares, used_bytes
+from reconcilers.dittofs.observe import running_version, unloaded_shares
 from reconcilers.dittofs.observed import Observed
 from reconcilers.dittofs.preparation import Prepared
 from reconcilers.dittofs.report import Report
@@ -173,7 +173,7 @@ class Reporter:
         claim = cached_child(self._caches, report, PERSISTENT_VOLUME_CLAIM, key)
         values = bucket(subject.view)
         others = (other for value in values for other in self._caches.dittofs.by_index(BY_BUCKET, value))
-        return bucket_facts(instance, claim, others, subject.declared, used_bytes(subject.shares))
+        return bucket_facts(instance, claim, others, subject.declared, subject.shares)
 
     def _shares_file(self, instance: DittoFS, report: Report) -> str:
         key = child_key(instance, names.config_map(instance.metadata.name))
